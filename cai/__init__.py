@@ -1,0 +1,1 @@
+"""Constitutional AI and RLAIF data generation: written principles in, aligned models out."""

@@ -1,0 +1,228 @@
+"""The one config schema. Every field is documented once, here, right under the field.
+
+Fields marked as run-time (`RUNTIME`) say how a run is carried out and may change freely between
+two starts of the same run. All others say what is asked, and a stored run holds on to them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "RUNTIME",
+    "Config",
+    "JudgeConfig",
+    "LoopConfig",
+    "ModelConfig",
+    "ModelsConfig",
+    "OutputConfig",
+    "PromptsConfig",
+    "RuntimeConfig",
+    "SamplingConfig",
+    "SplitConfig",
+    "TemplatesConfig",
+]
+
+RUNTIME: dict[str, Any] = {"x-runtime": True}
+"""Marks a field (or a whole section) that does not change what is asked."""
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+
+class SamplingConfig(_Section):
+    """How one stage decodes."""
+
+    max_tokens: int = Field(default=512, ge=1)
+    """Most tokens that an answer may have."""
+    temperature: float = Field(default=1.0, ge=0.0, le=5.0)
+    """1 samples from the model's own distribution, 0 always takes the likeliest token."""
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    """Samples only from the likeliest tokens that together hold this much probability."""
+
+
+class ModelConfig(_Section):
+    """One model and the engine that runs it."""
+
+    engine: Literal["transformers", "openai", "scripted"] = "transformers"
+    """`transformers` runs in this process, `openai` asks any OpenAI-compatible server, `scripted`
+    is a deterministic stand-in for tests and dry runs."""
+    model: str = "smollm2-135m-instruct"
+    """Name at the server, path to a folder, hub name, or `smollm2-135m-instruct` (embedded)."""
+    revision: str | None = None
+    """Exact version of a hub model (commit hash)."""
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Number format of the weights in this process; `auto` is float32 on a CPU."""
+    base_url: str | None = Field(default=None, json_schema_extra=RUNTIME)
+    """Address of the server, up to and with `/v1`; the openai package's default when absent."""
+    api_key_env: str = Field(default="OPENAI_API_KEY", json_schema_extra=RUNTIME)
+    """Name of the environment variable that holds the key. The key itself is never written."""
+    device: str = Field(default="auto", json_schema_extra=RUNTIME)
+    """`cpu`, `cuda`, `cuda:1` …; `auto` takes a GPU where there is one."""
+    batch_size: int = Field(default=16, ge=1, json_schema_extra=RUNTIME)
+    """Most sequences decoded together in this process."""
+    timeout_s: float = Field(default=120.0, gt=0, json_schema_extra=RUNTIME)
+    """Seconds that a server may take for one answer."""
+    trust_remote_code: bool = False
+    """Runs code that a hub model brings along. Only for models whose code you have read."""
+
+
+class ModelsConfig(_Section):
+    """Which model plays which role."""
+
+    policy: ModelConfig = ModelConfig()
+    """Answers the prompts: the model to be aligned."""
+    critic: ModelConfig | None = None
+    """Critiques and revises; the policy when absent."""
+    judge: ModelConfig | None = None
+    """Compares answers; the critic when absent."""
+
+
+class PromptsConfig(_Section):
+    """Where the prompts come from."""
+
+    path: str
+    """A file, relative to the config: .jsonl, .csv, .txt, .parquet, or hh-rlhf .jsonl.gz; or
+    `starter` for the prompts that ship with the toolkit."""
+    format: Literal["auto", "jsonl", "csv", "txt", "parquet", "hh-rlhf"] = "auto"
+    """How to read the file; `auto` goes by its name and first row."""
+    limit: int | None = Field(default=None, ge=1, json_schema_extra=RUNTIME)
+    """Uses only the first so many prompts. May be raised later: the run goes on."""
+
+
+class TemplatesConfig(_Section):
+    """Which prompt template each stage uses, by name in `prompts/<stage>/`."""
+
+    folder: str | None = None
+    """A folder of your own with the same layout, relative to the config."""
+    sample: str = "default"
+    """Template of the sample stage."""
+    critique: str = "default"
+    """Template of the critique stage."""
+    revise: str = "default"
+    """Template of the revise stage; with `loop.direct`, name one that needs no critique."""
+    judge: str = "default"
+    """Template of the judge stage."""
+
+
+class LoopConfig(_Section):
+    """Sample, critique, revise, pair."""
+
+    seed: int = 0
+    """Every draw of the run depends on it."""
+    samples: int = Field(default=2, ge=1, le=64)
+    """Answers sampled per prompt."""
+    rounds: int = Field(default=1, ge=0, le=16)
+    """Rounds of critique and revision."""
+    revise: Literal["first", "all"] = "first"
+    """Revises the first sample only, or all of them."""
+    direct: bool = False
+    """Revises without a critique, from the principle alone."""
+    skip_when_clean: bool = True
+    """Leaves a response alone when the critique finds nothing; recorded as `skipped`."""
+    truncated: Literal["drop", "trim", "keep"] = "drop"
+    """What becomes of text that hit the token limit: unusable, cut back to its last whole
+    sentence, or used as it is."""
+    pairs: tuple[Literal["revision", "samples"], ...] = ("revision", "samples")
+    """Which pairs are made: (original, final revision) and (sample, sample)."""
+    sample: SamplingConfig = SamplingConfig()
+    """Decoding of samples."""
+    critique: SamplingConfig = SamplingConfig(max_tokens=256)
+    """Decoding of critiques."""
+    revision: SamplingConfig = SamplingConfig()
+    """Decoding of revisions."""
+
+    @model_validator(mode="after")
+    def _pairs_can_exist(self) -> Self:
+        if self.pairs == ("samples",) and self.samples < 2:
+            raise ValueError("pairs: [samples] needs samples of 2 or more")
+        return self
+
+
+class JudgeConfig(_Section):
+    """How a pair becomes a label. Both orders are always asked and averaged."""
+
+    scope: Literal["drawn", "constitution"] = "drawn"
+    """Judges under principles drawn for the pair, or under the whole constitution at once."""
+    principles: int = Field(default=1, ge=1, le=64)
+    """With scope `drawn`: how many different principles judge each pair, averaged by weight."""
+    tie_band: float = Field(default=0.05, ge=0.0, lt=0.5)
+    """A probability within 0.5 ± this is a tie."""
+    min_mass: Fraction = 0.2
+    """With less probability than this on the labels together the verdict is `unparsed`."""
+    top_logprobs: int = Field(default=20, ge=2, le=1000)
+    """How many alternatives of the first token to look at. Most servers allow up to 20."""
+
+
+class SplitConfig(_Section):
+    """Train, dev and held-out by groups of near-duplicate prompts, before any label is seen."""
+
+    dev: Fraction = 0.1
+    """Share of groups for calibration, early stopping and the choice of checkpoints."""
+    held_out: Fraction = 0.1
+    """Share of groups for people and the final checks; closed to trainers."""
+    similarity: Annotated[float, Field(gt=0.0, le=1.0)] = 0.7
+    """Jaccard similarity of word 3-grams from which prompts belong together."""
+    seed: int = 0
+    """Chooses another assignment."""
+
+    @model_validator(mode="after")
+    def _leaves_training_rows(self) -> Self:
+        if self.dev + self.held_out >= 1.0:
+            raise ValueError("dev + held_out must stay below 1, or nothing is left to train on")
+        return self
+
+
+class OutputConfig(_Section):
+    """What is written when a run ends, and where."""
+
+    formats: tuple[Literal["jsonl", "parquet"], ...] = ("jsonl", "parquet")
+    """File formats of the exports."""
+    sft: Literal["final", "all"] = "final"
+    """SFT rows from the last usable revision only, or from the revision of every round."""
+
+
+class RuntimeConfig(_Section):
+    """How the run is carried out. Nothing here changes what is asked."""
+
+    concurrency: int = Field(default=32, ge=1, le=100_000)
+    """Most prompts in work at once."""
+    attempts: int = Field(default=5, ge=1, le=100)
+    """Tries per call before its row is recorded as failed."""
+    durable: bool = True
+    """Also survives a power cut (SQLite `synchronous=FULL`). A killed process never loses more
+    than the calls in flight, either way."""
+
+
+class Config(_Section):
+    """A whole config file."""
+
+    format: Literal[1] = 1
+    """The version of this file format."""
+    run: str = Field(default="runs/default", json_schema_extra=RUNTIME)
+    """Folder of the run, relative to where the command is started."""
+    constitution: str = "harmless-helpful"
+    """`name`, `name@version`, or the path of a constitution file (relative to the config)."""
+    prompts: PromptsConfig
+    """Where the prompts come from."""
+    models: ModelsConfig = ModelsConfig()
+    """Which model plays which role."""
+    templates: TemplatesConfig = TemplatesConfig()
+    """Which prompt template each stage uses."""
+    loop: LoopConfig = LoopConfig()
+    """Sample, critique, revise, pair."""
+    judge: JudgeConfig = JudgeConfig()
+    """How a pair becomes a label."""
+    split: SplitConfig = SplitConfig()
+    """Train, dev and held-out."""
+    output: OutputConfig = Field(default=OutputConfig(), json_schema_extra=RUNTIME)
+    """What is written at the end, and where."""
+    runtime: RuntimeConfig = Field(default=RuntimeConfig(), json_schema_extra=RUNTIME)
+    """How the run is carried out."""

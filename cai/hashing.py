@@ -1,0 +1,35 @@
+"""Content hashes: one canonical form, so that the same meaning always has the same identity."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import orjson
+
+__all__ = ["canonical_json", "content_hash", "short_id", "unit_interval"]
+
+
+def canonical_json(value: Any) -> bytes:
+    """Serialise plain data or dataclasses with sorted keys and no spaces.
+
+    Raises:
+        TypeError: for values that JSON cannot hold.
+    """
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+
+
+def content_hash(value: Any) -> str:
+    """SHA-256 of the canonical JSON, as 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def short_id(value: Any) -> str:
+    """The first 16 hexadecimal digits (64 bits) of `content_hash`: enough for ids of rows."""
+    return content_hash(value)[:16]
+
+
+def unit_interval(*parts: Any) -> float:
+    """A number in (0, 1) that depends on `parts` alone: a hash in place of a random generator."""
+    digest = hashlib.sha256(canonical_json(parts)).digest()
+    return (int.from_bytes(digest[:8], "big") + 0.5) / 2.0**64

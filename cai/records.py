@@ -1,0 +1,361 @@
+"""The typed records that rooms hand to each other. All are frozen; none holds a bare dict.
+
+A record is plain data: `cai.hashing.canonical_json` writes it and `load` reads it back, so the run
+store keeps records as JSON and nothing is pickled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, Literal, TypeVar
+
+from cai.hashing import content_hash, short_id
+
+__all__ = [
+    "Completion",
+    "CompletionOutcome",
+    "Label",
+    "Message",
+    "OrderVerdict",
+    "Pair",
+    "PairKind",
+    "PrincipleVerdict",
+    "Prompt",
+    "Request",
+    "Response",
+    "Revision",
+    "RevisionOutcome",
+    "Role",
+    "Row",
+    "Sampling",
+    "Split",
+    "Stage",
+    "TokenAlternative",
+    "Usage",
+    "Verdict",
+    "VerdictOutcome",
+    "load",
+]
+
+Role = Literal["system", "user", "assistant"]
+Stage = Literal["sample", "critique", "revise", "judge"]
+Split = Literal["train", "dev", "held_out", "quarantine"]
+"""`quarantine` is for a prompt that resembles prompts of two different splits: nobody uses it."""
+
+CompletionOutcome = Literal["answered", "refused", "truncated"]
+RevisionOutcome = Literal[
+    "revised",  # usable
+    "unchanged",  # the same text again
+    "leaked",  # talks about the revision ("Here is a revised response"), could not be stripped
+    "truncated",  # hit the token limit
+    "refused",  # declined to revise
+    "empty",  # nothing left
+    "skipped",  # the critique found nothing to mend
+]
+VerdictOutcome = Literal["first", "second", "tie", "refused", "unparsed", "truncated"]
+Label = Literal["first", "second", "tie"]
+PairKind = Literal["revision", "samples"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A conversation that ends with a user turn and waits for an answer.
+
+    `id` is a hash of the messages alone, so the same conversation has the same id in every file.
+    `source` says where it was read (file name and line), for people; it is part of no hash.
+    """
+
+    messages: tuple[Message, ...]
+    tags: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits that depend on the messages alone."""
+        return short_id([[m.role, m.content] for m in self.messages])
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to decode. `top_logprobs` = 0 asks for no log-probabilities.
+
+    `seed` makes the draw repeatable where the engine allows it; `temperature` 0 is greedy.
+    """
+
+    max_tokens: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    top_logprobs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call to a model, complete and deterministic.
+
+    `shared` is the number of leading messages that all requests of the stage have in common
+    (instructions and few-shot examples). Engines may compute them once. It changes no answer and
+    is therefore no part of the identity, and neither is `stage`.
+    """
+
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    sample_index: int = 0
+    response_schema: dict[str, Any] | None = None
+    shared: int = 0
+    stage: Stage = "sample"
+
+    def identity(self, fingerprint: str) -> str:
+        """The request id: SHA-256 of everything that determines the answer.
+
+        Args:
+            fingerprint: names the model (not the URL or replica that serves it).
+        """
+        return content_hash(
+            {
+                "model": fingerprint,
+                "messages": [[m.role, m.content] for m in self.messages],
+                "sampling": self.sampling,
+                "schema": self.response_schema,
+                "sample_index": self.sample_index,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call. `cached_tokens` of the prompt were not computed again."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAlternative:
+    """A token that could have come next, as text, with its natural-log probability."""
+
+    token: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model answered.
+
+    `first_logprobs` are the most probable alternatives for the first generated token, best first,
+    at most `Sampling.top_logprobs` of them; empty when none were asked for or given.
+    `model` is the exact revision that answered, as the server or the weights name it.
+    """
+
+    text: str
+    outcome: CompletionOutcome
+    usage: Usage = Usage()
+    first_logprobs: tuple[TokenAlternative, ...] = ()
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A first answer to a prompt. `text` is what the loop goes on with, `raw` what was generated.
+
+    They differ when a truncated answer was cut back to its last whole sentence.
+    """
+
+    text: str
+    raw: str
+    outcome: CompletionOutcome
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One round of critique and revision of one response.
+
+    `text` is the best text after the round: the revision if `outcome` is `revised`, otherwise the
+    text that went in. `stripped` is the leaked preamble that was cut off, if any.
+    """
+
+    round: int
+    principle_id: str
+    outcome: RevisionOutcome
+    text: str
+    critique: str = ""
+    raw: str = ""
+    stripped: str = ""
+    critique_request_id: str = ""
+    revise_request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderVerdict:
+    """A judge's answer in one order of presentation.
+
+    `p_shown_first` is the probability of the label of the answer that was shown first, normalised
+    over both labels; None when there is no verdict. `mass` is the total probability of both labels
+    among all tokens. `bounded` says that one label was missing from the returned top-k and was
+    replaced by its upper bound, the probability of the k-th token.
+    """
+
+    order: Literal["ab", "ba"]
+    outcome: Literal["answered", "refused", "unparsed", "truncated"]
+    request_id: str
+    p_shown_first: float | None = None
+    mass: float | None = None
+    bounded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PrincipleVerdict:
+    """Both orders under one principle: p(first ≻ second) = ½ [p_AB + (1 − p_BA)].
+
+    `principle_ids` holds one id, or all of them when the whole constitution was shown.
+    """
+
+    principle_ids: tuple[str, ...]
+    weight: float
+    outcome: VerdictOutcome
+    orders: tuple[OrderVerdict, ...]
+    p: float | None = None
+
+    @property
+    def flipped(self) -> bool | None:
+        """Whether the two orders, read as hard labels, name different winners.
+
+        None when an order gave no verdict.
+        """
+        shown = [order.p_shown_first for order in self.orders]
+        if len(shown) != 2 or shown[0] is None or shown[1] is None:
+            return None
+        return (shown[0] > 0.5) == (shown[1] > 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Which of two answers is better: a probability with a pedigree, or an honest non-answer."""
+
+    outcome: VerdictOutcome
+    principles: tuple[PrincipleVerdict, ...]
+    p: float | None = None
+
+    @property
+    def decided(self) -> bool:
+        """Whether the verdict names a winner."""
+        return self.outcome in ("first", "second")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two answers to one prompt and the verdict on them.
+
+    `note` says why a pair was not judged (for example `identical`); such a pair has no verdict.
+    """
+
+    prompt_id: str
+    kind: PairKind
+    first: str
+    second: str
+    first_name: str
+    second_name: str
+    verdict: Verdict | None = None
+    note: str = ""
+
+    @property
+    def id(self) -> str:
+        """16 hexadecimal digits; the same for both orientations of the same two texts."""
+        return short_id([self.prompt_id, self.kind, *sorted((self.first, self.second))])
+
+    @property
+    def p(self) -> float | None:
+        """p(first ≻ second), or None."""
+        return self.verdict.p if self.verdict else None
+
+    def swap(self) -> Pair:
+        """The same pair seen from the other side."""
+        return replace(
+            self,
+            first=self.second,
+            second=self.first,
+            first_name=self.second_name,
+            second_name=self.first_name,
+            verdict=_swap_verdict(self.verdict) if self.verdict else None,
+        )
+
+    def oriented(self) -> Pair:
+        """The same pair with p ≥ 0.5, so that `first` is the chosen answer."""
+        return self.swap() if self.p is not None and self.p < 0.5 else self
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Everything that the loop made of one prompt.
+
+    `revisions` has one chain of rounds for each revised sample: `revisions[i]` begins at
+    `samples[i]`. `plan` is the hash of all that determined the row except the prompt.
+    """
+
+    prompt: Prompt
+    plan: str
+    samples: tuple[Response, ...] = ()
+    revisions: tuple[tuple[Revision, ...], ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    error: str = ""
+    versions: tuple[str, ...] = field(default=())
+    """The model revisions that answered, sorted."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the row was given up; `error` says why."""
+        return bool(self.error)
+
+
+_SWAPPED: dict[VerdictOutcome, VerdictOutcome] = {"first": "second", "second": "first"}
+_SWAPPED_ORDER: dict[Literal["ab", "ba"], Literal["ab", "ba"]] = {"ab": "ba", "ba": "ab"}
+
+
+def _swap_verdict(verdict: Verdict) -> Verdict:
+    return Verdict(
+        outcome=_SWAPPED.get(verdict.outcome, verdict.outcome),
+        p=None if verdict.p is None else 1.0 - verdict.p,
+        principles=tuple(
+            replace(
+                v,
+                outcome=_SWAPPED.get(v.outcome, v.outcome),
+                p=None if v.p is None else 1.0 - v.p,
+                orders=tuple(
+                    replace(o, order=_SWAPPED_ORDER[o.order]) for o in reversed(v.orders)
+                ),
+            )
+            for v in verdict.principles
+        ),
+    )
+
+
+_Record = TypeVar("_Record")
+
+
+@cache
+def _adapter(kind: type[Any]) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+def load(kind: type[_Record], data: bytes | str) -> _Record:
+    """Read a record back from its JSON.
+
+    Raises:
+        pydantic.ValidationError: the JSON is not such a record.
+    """
+    record: _Record = _adapter(kind).validate_json(data)
+    return record

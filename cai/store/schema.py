@@ -1,0 +1,67 @@
+"""Tables of a run store: one SQLite file per run, the truth of which all exports are projections."""
+
+from __future__ import annotations
+
+__all__ = ["DDL", "SCHEMA_VERSION"]
+
+SCHEMA_VERSION = 1
+"""Kept in `PRAGMA user_version`; a newer file is refused, an older one is migrated."""
+
+DDL = """
+-- Facts about the run: config, constitution, templates, hashes. JSON values.
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- Leading messages that many requests share, kept once.
+CREATE TABLE heads (
+    hash     TEXT PRIMARY KEY,
+    messages BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- One line per answered call. The memo: a request id that is here is never asked again.
+CREATE TABLE calls (
+    request_id        TEXT PRIMARY KEY,
+    stage             TEXT NOT NULL,
+    fingerprint       TEXT NOT NULL,
+    head              TEXT NOT NULL REFERENCES heads (hash),
+    request           BLOB NOT NULL,
+    completion        BLOB NOT NULL,
+    prompt_tokens     INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    cached_tokens     INTEGER NOT NULL,
+    created           REAL NOT NULL
+);
+
+-- Prompts in the order in which they were read. A prompt keeps its group, a group keeps its split.
+CREATE TABLE prompts (
+    prompt_id TEXT PRIMARY KEY,
+    position  INTEGER NOT NULL UNIQUE,
+    group_id  TEXT NOT NULL REFERENCES groups (group_id),
+    record    BLOB NOT NULL,
+    signature BLOB NOT NULL
+);
+CREATE INDEX prompts_by_group ON prompts (group_id);
+
+CREATE TABLE groups (
+    group_id TEXT PRIMARY KEY,
+    split    TEXT NOT NULL CHECK (split IN ('train', 'dev', 'held_out', 'quarantine'))
+);
+
+-- Locality-sensitive hashing of MinHash signatures: prompts that share a band may be alike.
+CREATE TABLE bands (
+    band      INTEGER NOT NULL,
+    key       BLOB NOT NULL,
+    prompt_id TEXT NOT NULL,
+    PRIMARY KEY (band, key, prompt_id)
+) WITHOUT ROWID;
+
+-- What the loop made of each prompt. `plan` is the hash of all that determined the row.
+CREATE TABLE rows (
+    prompt_id TEXT PRIMARY KEY REFERENCES prompts (prompt_id),
+    plan      TEXT NOT NULL,
+    status    TEXT NOT NULL CHECK (status IN ('done', 'failed')),
+    record    BLOB NOT NULL
+);
+"""

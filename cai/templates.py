@@ -1,0 +1,246 @@
+"""Prompt templates: the text of every request, kept in `prompts/<stage>/<name>.jinja`.
+
+A template is YAML front matter and then messages:
+
+```
+---
+version: 1.0.0
+stage: critique
+inputs: [conversation, response, principle]
+output: text
+---
+<<system>>
+You review answers.
+<<user>>
+{{ conversation }} …
+```
+
+A line `<<system>>`, `<<user>>` or `<<assistant>>` opens a message, `<<conversation>>` stands for
+the messages of the prompt themselves. The source is cut into messages *before* anything is
+substituted, and every value is substituted once, so untrusted text can neither open a message nor
+run as a template. Leading messages without variables are the same in all requests of the stage;
+engines are told how many there are and may compute them once.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from cai.content import content_dir
+from cai.errors import ConfigError, nearest
+from cai.hashing import content_hash
+from cai.records import Message, Role, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from jinja2.sandbox import SandboxedEnvironment
+
+__all__ = ["Template", "load_template", "neutralise", "transcript"]
+
+_OPENERS = re.compile(r"^<<(system|user|assistant|conversation)>>[ \t]*$", re.MULTILINE)
+_FRONT = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
+_ALLOWED: dict[Stage, frozenset[str]] = {
+    "sample": frozenset(),
+    "critique": frozenset({"conversation", "response", "principle"}),
+    "revise": frozenset({"conversation", "response", "principle", "critique"}),
+    "judge": frozenset({"conversation", "answer_a", "answer_b", "principles"}),
+}
+# The structural tags of the templates, and the control tokens of chat formats (<|im_start|> …).
+_STRUCTURE = re.compile(
+    r"<(?=/?\s*(?:conversation|response|answer|critique|principle|revision)[\w\s]*>|\||<)",
+    re.IGNORECASE,
+)
+
+
+def neutralise(text: str) -> str:
+    """Make structural delimiters inside untrusted text harmless, and change nothing else.
+
+    The `<` of our tags, of `<<user>>` lines and of chat control tokens becomes `‹`, which reads
+    the same to people and models but delimits nothing.
+    """
+    return _STRUCTURE.sub("\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", text)
+
+
+def transcript(messages: Sequence[Message]) -> str:
+    """A conversation as text for a critic or judge: `User: …` and `Assistant: …` blocks."""
+    names: dict[Role, str] = {"system": "System", "user": "User", "assistant": "Assistant"}
+    return "\n\n".join(f"{names[m.role]}: {m.content}" for m in messages)
+
+
+@dataclass(frozen=True)
+class _Segment:
+    role: Role | Literal["conversation"]
+    source: str
+    variables: frozenset[str] = field(default=frozenset())
+
+
+@dataclass(frozen=True)
+class Template:
+    """A parsed template. `hash` is of its meaning: version note and layout of YAML do not count."""
+
+    name: str
+    stage: Stage
+    version: str
+    labels: tuple[str, ...]
+    nothing: str
+    segments: tuple[_Segment, ...]
+
+    @cached_property
+    def hash(self) -> str:
+        """64 hexadecimal digits of all that reaches a model or decides how its answer is read."""
+        texts = [[s.role, s.source] for s in self.segments]
+        return content_hash([self.stage, list(self.labels), self.nothing, texts])
+
+    @cached_property
+    def shared(self) -> int:
+        """How many leading messages are the same in every request."""
+        for position, segment in enumerate(self.segments):
+            if segment.variables or segment.role == "conversation":
+                return position
+        return len(self.segments)
+
+    def render(
+        self, values: Mapping[str, Any], conversation: Sequence[Message] = ()
+    ) -> tuple[Message, ...]:
+        """Substitute `values` once and return the messages of a request.
+
+        Strings among the values are neutralised. `conversation` fills `<<conversation>>` as it is.
+        """
+        safe = {k: neutralise(v) if isinstance(v, str) else v for k, v in values.items()}
+        messages: list[Message] = []
+        for segment in self.segments:
+            if segment.role == "conversation":
+                messages.extend(conversation)
+            elif not segment.variables:
+                messages.append(Message(segment.role, segment.source))
+            else:
+                messages.append(Message(segment.role, _compile(segment.source).render(safe)))
+        return tuple(messages)
+
+
+def load_template(stage: Stage, name: str, folder: Path | None = None) -> Template:
+    """Load `<folder>/<stage>/<name>.jinja`; the packaged prompts are the default folder.
+
+    Raises:
+        ConfigError: there is no such template, or it breaks the format.
+    """
+    root = (folder or content_dir("prompts")) / stage
+    path = root / f"{name}.jinja"
+    if not re.fullmatch(r"[\w.-]+", name) or not path.is_file():
+        known = sorted(p.stem for p in root.glob("*.jinja"))
+        raise ConfigError(
+            f"No {stage} template '{name}' in {root}. Known: {', '.join(known) or 'none'}."
+            f"{nearest(name, known)}"
+        )
+    return parse_template(path.read_text(encoding="utf-8"), name, stage, str(path))
+
+
+def parse_template(text: str, name: str, stage: Stage, where: str) -> Template:
+    """Parse the text of a template; `where` is for error messages.
+
+    Raises:
+        ConfigError: the text breaks the format.
+    """
+    front = _FRONT.match(text)
+    if not front:
+        raise ConfigError(
+            f"{where}: no front matter. Begin with a block of version, stage, inputs and output "
+            "between two lines '---'."
+        )
+    header = _header(front.group(1), where)
+    if header["stage"] != stage:
+        raise ConfigError(
+            f"{where}: it says 'stage: {header['stage']}' but lies in the folder of '{stage}'. "
+            f"Move the file to prompts/{header['stage']}/ or correct its stage."
+        )
+    segments = _segments(text[front.end() :], where)
+    used = frozenset[str]().union(*(s.variables for s in segments))
+    declared = frozenset(header["inputs"])
+    unknown = sorted((used | declared) - _ALLOWED[stage]) or sorted(used - declared)
+    if unknown:
+        allowed = ", ".join(sorted(_ALLOWED[stage])) or "none (use <<conversation>>)"
+        raise ConfigError(
+            f"{where}: input '{unknown[0]}' is not available or not declared. Allowed for "
+            f"{stage}: {allowed}. List what the template uses under 'inputs:'."
+        )
+    return Template(
+        name=name,
+        stage=stage,
+        version=header["version"],
+        labels=tuple(header["labels"]),
+        nothing=header["nothing"],
+        segments=segments,
+    )
+
+
+def _header(source: str, where: str) -> dict[str, Any]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    keys = {"version": str, "stage": str, "inputs": list, "output": str}
+    optional = {"labels": list, "nothing": str, "note": str}
+    try:
+        data = YAML(typ="safe", pure=True).load(source)
+    except YAMLError as error:
+        raise ConfigError(f"{where}: the front matter is not YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where}: the front matter must be 'key: value' lines.")
+    for key, value in data.items():
+        kind = {**keys, **optional}.get(key)
+        if kind is None:
+            allowed = ", ".join([*keys, *optional])
+            raise ConfigError(
+                f"{where}: unknown key '{key}'. Allowed: {allowed}."
+                f"{nearest(str(key), [*keys, *optional])}"
+            )
+        if not isinstance(value, kind):
+            raise ConfigError(f"{where}: '{key}' must be a {kind.__name__}, got {value!r}.")
+    missing = [k for k in keys if k not in data]
+    if missing:
+        raise ConfigError(f"{where}: the front matter lacks '{missing[0]}'.")
+    if (data["output"] == "label") != bool(data.get("labels")):
+        raise ConfigError(
+            f"{where}: 'output: label' and 'labels: [A, B]' go together; got output "
+            f"'{data['output']}' and labels {data.get('labels')}."
+        )
+    return {"labels": [], "nothing": "", **data}
+
+
+def _segments(body: str, where: str) -> tuple[_Segment, ...]:
+    from jinja2 import TemplateSyntaxError, meta
+
+    parts = _OPENERS.split(body)
+    if parts[0].strip() or len(parts) == 1:
+        raise ConfigError(
+            f"{where}: text before the first message. Open messages with a line <<system>>, "
+            "<<user>>, <<assistant>> or <<conversation>>."
+        )
+    segments = []
+    for role, source in zip(parts[1::2], parts[2::2], strict=True):
+        try:
+            variables = meta.find_undeclared_variables(_environment().parse(source))
+        except TemplateSyntaxError as error:
+            raise ConfigError(f"{where}: template error: {error.message}.") from error
+        if role == "conversation" and source.strip():
+            raise ConfigError(f"{where}: <<conversation>> takes no text of its own.")
+        segments.append(_Segment(role, source.strip(), frozenset(variables)))  # type: ignore[arg-type]
+    return tuple(segments)
+
+
+@cache
+def _environment() -> SandboxedEnvironment:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import SandboxedEnvironment
+
+    # The text goes to a model, not to a browser: HTML escaping would corrupt it.
+    return SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+@cache
+def _compile(source: str) -> Any:
+    return _environment().from_string(source)
