@@ -223,7 +223,6 @@ class PrincipleVerdict:
     """
 
     principle_ids: tuple[str, ...]
-    weight: float
     outcome: VerdictOutcome
     orders: tuple[OrderVerdict, ...]
     p: float | None = None

@@ -152,7 +152,8 @@ class JudgeConfig(_Section):
     scope: Literal["drawn", "constitution"] = "drawn"
     """Judges under principles drawn for the pair, or under the whole constitution at once."""
     principles: int = Field(default=1, ge=1, le=64)
-    """With scope `drawn`: how many different principles judge each pair, averaged by weight."""
+    """With scope `drawn`: how many different principles judge each pair; their
+    probabilities are averaged. Heavier principles are drawn more often."""
     tie_band: float = Field(default=0.05, ge=0.0, lt=0.5)
     """A probability within 0.5 ± this is a tie."""
     min_mass: Fraction = 0.2

@@ -34,10 +34,12 @@ CREATE TABLE calls (
     created           REAL NOT NULL
 );
 
--- Prompts in the order in which they were read. A prompt keeps its group, a group keeps its split.
+-- Prompts in the order in which they were first read. A prompt keeps its group, a group its split.
+-- `epoch` counts changes of the prompt file: prompts of an earlier epoch are no part of the exports.
 CREATE TABLE prompts (
     prompt_id TEXT PRIMARY KEY,
     position  INTEGER NOT NULL UNIQUE,
+    epoch     INTEGER NOT NULL DEFAULT 0,
     group_id  TEXT NOT NULL REFERENCES groups (group_id),
     record    BLOB NOT NULL,
     signature BLOB NOT NULL

@@ -1,0 +1,40 @@
+"""Drawing principles: a weighted draw that is a pure function of seed, prompt, purpose and principle.
+
+Each principle gets its own exponential waiting time −ln(u)/w with u hashed from the seed, the
+prompt, the purpose and the principle's id; the shortest wins (the exponential-races form of
+weighted sampling: Efraimidis and Spirakis, 2006). P(i wins) = w_i / Σ w, and because no principle's
+time depends on another, adding or reweighting one principle moves only the draws that it wins or
+loses.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from cai.hashing import unit_interval
+
+if TYPE_CHECKING:
+    from cai.constitution.models import Constitution, Principle
+
+__all__ = ["draw_principles"]
+
+
+def draw_principles(
+    constitution: Constitution, seed: int, prompt_id: str, purpose: str | int, count: int = 1
+) -> tuple[Principle, ...]:
+    """Draw `count` different principles, heavier ones more often.
+
+    Args:
+        constitution: what to draw from; all of it when it has no more than `count` principles.
+        seed: of the run.
+        prompt_id: of the prompt.
+        purpose: the round number, or a name for any other draw of the same prompt.
+        count: how many, in the order in which they were drawn.
+    """
+
+    def waiting_time(principle: Principle) -> float:
+        u = unit_interval(seed, prompt_id, purpose, principle.id)
+        return -math.log(u) / principle.weight
+
+    return tuple(sorted(constitution.principles, key=waiting_time)[:count])

@@ -1,0 +1,95 @@
+"""Opening the SQLite file of a run: pragmas, schema, lock."""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+from typing import IO, TYPE_CHECKING
+
+from cai.errors import StoreError
+from cai.store.schema import DDL, SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["connect_reader", "connect_writer", "lock_run"]
+
+
+def lock_run(folder: Path) -> IO[str]:
+    """Create the folder and take its lock; the system lets go of it when the process ends.
+
+    Raises:
+        StoreError: another process holds it, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = (folder / "run.lock").open("a")
+    except OSError as error:
+        raise StoreError(
+            f"Cannot write to the run folder {folder}: {error.strerror}. Choose another with --run."
+        ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        handle.close()
+        raise StoreError(
+            f"Another process is writing to the run {folder}. Wait for it to end, or choose "
+            "another folder with --run."
+        ) from error
+    return handle
+
+
+def connect_writer(path: Path, durable: bool) -> sqlite3.Connection:
+    """Open for writing; create or migrate the tables.
+
+    Raises:
+        StoreError: the file is no run store, or of a newer version.
+    """
+    # The writer thread takes the connection over; it is never used by two threads at once.
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA busy_timeout = 10000")
+        if _version(connection, path) == 0:
+            connection.executescript(f"BEGIN;{DDL}PRAGMA user_version = {SCHEMA_VERSION};COMMIT;")
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise StoreError(
+            f"{path} cannot be opened as a run store: {error}. Choose another folder with --run."
+        ) from error
+    return connection
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """Open for reading.
+
+    Raises:
+        StoreError: there is no such run, it is no run store, or of a newer version.
+    """
+    if not path.is_file():
+        runs = sorted(p.parent.name for p in path.parent.parent.glob("*/run.db"))
+        known = f" Runs beside it: {', '.join(runs)}." if runs else ""
+        raise StoreError(
+            f"No run in {path.parent}.{known} Name the folder that 'cai generate' printed."
+        )
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        connection.execute("PRAGMA busy_timeout = 10000")
+        if _version(connection, path) == 0:
+            raise StoreError(f"{path} is not a run store. Choose another folder with --run.")
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise StoreError(f"{path} is not a run store ({error}). Choose another folder.") from error
+    return connection
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{path} has schema version {version}; this toolkit knows up to {SCHEMA_VERSION}. "
+            "Upgrade with: pip install -U constitutional-ai"
+        )
+    return version
