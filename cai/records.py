@@ -6,7 +6,7 @@ store keeps records as JSON and nothing is pickled.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal, TypeVar
 
@@ -167,9 +167,10 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A first answer to a prompt. `text` is what the loop goes on with, `raw` what was generated.
+    """A first answer to a prompt: `raw` is what was generated, `text` what the loop goes on with.
 
-    They differ when a truncated answer was cut back to its last whole sentence.
+    They differ when the answer was truncated: `text` is then cut back to its last whole sentence,
+    or empty. An answer with an empty `text` is unusable.
     """
 
     text: str
@@ -309,8 +310,6 @@ class Row:
     revisions: tuple[tuple[Revision, ...], ...] = ()
     pairs: tuple[Pair, ...] = ()
     error: str = ""
-    versions: tuple[str, ...] = field(default=())
-    """The model revisions that answered, sorted."""
 
     @property
     def failed(self) -> bool:

@@ -15,7 +15,7 @@ _REVISION = r"(?:revis(?:ed|ion)|rewrit(?:ten|e)|improved|updated|corrected|edit
 _PREAMBLE = re.compile(
     r"\A\s*(?:(?:sure|certainly|of course|okay|ok|yes|absolutely)\b[^\n.:!]{0,40}[,.!:]?\s*)?"
     r"(?:here(?:'s|\u2019s| is| are)|this is|below is|the following is|i(?:'ve|\u2019ve| have)"
-    r" (?:revised|rewritten|updated|edited))?\s*"
+    r" (?=(?:revised|rewritten|updated|edited)\b))\s*"
     rf"[^\n:.]{{0,30}}\b{_REVISION}\b[^\n:]{{0,80}}:\s*",
     re.IGNORECASE,
 )

@@ -40,12 +40,16 @@ class StoredCall:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A prompt that has its place in the store. `plan` and `status` are of its row, if any."""
+    """A prompt that has its place in the store. `plan` and `status` are of its row, if any.
+
+    `repeated` says that this start of the run read the same prompt before.
+    """
 
     prompt: Prompt
     split: Split
     plan: str | None
     status: str | None
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +199,12 @@ class RunStore:
         )
 
     async def admit(
-        self, prompts: Sequence[Prompt], groups: GroupIndex, epoch: int
+        self, prompts: Sequence[Prompt], groups: GroupIndex, epoch: int, start: int
     ) -> list[Admitted]:
         """Give prompts their place, group and split, and say what is known of their rows."""
 
         def work(connection: sqlite3.Connection) -> list[Admitted]:
-            return [_admit(connection, prompt, groups, epoch) for prompt in prompts]
+            return [_admit(connection, prompt, groups, epoch, start) for prompt in prompts]
 
         return await self._write_async(work)
 
@@ -277,23 +281,21 @@ class RunStore:
 
 
 def _admit(
-    connection: sqlite3.Connection, prompt: Prompt, groups: GroupIndex, epoch: int
+    connection: sqlite3.Connection, prompt: Prompt, groups: GroupIndex, epoch: int, start: int
 ) -> Admitted:
     known = connection.execute(
-        "SELECT g.split, p.epoch, r.plan, r.status FROM prompts p JOIN groups g USING (group_id) "
+        "SELECT g.split, p.start, r.plan, r.status FROM prompts p JOIN groups g USING (group_id) "
         "LEFT JOIN rows r USING (prompt_id) WHERE p.prompt_id = ?",
         (prompt.id,),
     ).fetchone()
-    if known:
-        split, seen, plan, status = known
-        if seen != epoch:
-            connection.execute(
-                "UPDATE prompts SET epoch = ? WHERE prompt_id = ?", (epoch, prompt.id)
-            )
-        return Admitted(prompt, split, plan, status)
-    (position,) = connection.execute(
-        "SELECT coalesce(max(position), -1) + 1 FROM prompts"
-    ).fetchone()
-    _, split, _ = groups.assign(connection, prompt, position)
-    connection.execute("UPDATE prompts SET epoch = ? WHERE prompt_id = ?", (epoch, prompt.id))
-    return Admitted(prompt, split, None, None)
+    if known is None:
+        (position,) = connection.execute(
+            "SELECT coalesce(max(position), -1) + 1 FROM prompts"
+        ).fetchone()
+        _, split, _ = groups.assign(connection, prompt, position)
+        known = (split, None, None, None)
+    connection.execute(
+        "UPDATE prompts SET epoch = ?, start = ? WHERE prompt_id = ?", (epoch, start, prompt.id)
+    )
+    split, seen, plan, status = known
+    return Admitted(prompt, split, plan, status, repeated=seen == start)

@@ -36,10 +36,12 @@ CREATE TABLE calls (
 
 -- Prompts in the order in which they were first read. A prompt keeps its group, a group its split.
 -- `epoch` counts changes of the prompt file: prompts of an earlier epoch are no part of the exports.
+-- `start` is the last start of the run that read the prompt, so a repeated prompt is noticed.
 CREATE TABLE prompts (
     prompt_id TEXT PRIMARY KEY,
     position  INTEGER NOT NULL UNIQUE,
     epoch     INTEGER NOT NULL DEFAULT 0,
+    start     INTEGER NOT NULL DEFAULT 0,
     group_id  TEXT NOT NULL REFERENCES groups (group_id),
     record    BLOB NOT NULL,
     signature BLOB NOT NULL
