@@ -96,6 +96,11 @@ class Template:
         texts = [[s.role, s.source] for s in self.segments]
         return content_hash([self.stage, list(self.labels), self.nothing, texts])
 
+    @property
+    def inputs(self) -> frozenset[str]:
+        """The variables that the template shows."""
+        return frozenset[str]().union(*(segment.variables for segment in self.segments))
+
     @cached_property
     def shared(self) -> int:
         """How many leading messages are the same in every request."""
@@ -159,7 +164,15 @@ def parse_template(text: str, name: str, stage: Stage, where: str) -> Template:
             f"Move the file to prompts/{header['stage']}/ or correct its stage."
         )
     segments = _segments(text[front.end() :], where)
-    used = frozenset[str]().union(*(s.variables for s in segments))
+    template = Template(
+        name=name,
+        stage=stage,
+        version=header["version"],
+        labels=tuple(header["labels"]),
+        nothing=header["nothing"],
+        segments=segments,
+    )
+    used = template.inputs
     declared = frozenset(header["inputs"])
     unknown = sorted((used | declared) - _ALLOWED[stage]) or sorted(used - declared)
     if unknown:
@@ -168,14 +181,7 @@ def parse_template(text: str, name: str, stage: Stage, where: str) -> Template:
             f"{where}: input '{unknown[0]}' is not available or not declared. Allowed for "
             f"{stage}: {allowed}. List what the template uses under 'inputs:'."
         )
-    return Template(
-        name=name,
-        stage=stage,
-        version=header["version"],
-        labels=tuple(header["labels"]),
-        nothing=header["nothing"],
-        segments=segments,
-    )
+    return template
 
 
 def _header(source: str, where: str) -> dict[str, Any]:
