@@ -7,10 +7,12 @@ store keeps records as JSON and nothing is pickled.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from cai.hashing import content_hash, short_id
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 __all__ = [
     "Completion",
@@ -342,11 +344,7 @@ def _swap_verdict(verdict: Verdict) -> Verdict:
 _Record = TypeVar("_Record")
 
 
-@cache
-def _adapter(kind: type[Any]) -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(kind)
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
 
 
 def load(kind: type[_Record], data: bytes | str) -> _Record:
@@ -355,5 +353,11 @@ def load(kind: type[_Record], data: bytes | str) -> _Record:
     Raises:
         pydantic.ValidationError: the JSON is not such a record.
     """
-    record: _Record = _adapter(kind).validate_json(data)
+    adapter = _ADAPTERS.get(kind)
+    if adapter is None:
+        from pydantic import TypeAdapter
+
+        # Building an adapter takes a thousand times longer than using it.
+        adapter = _ADAPTERS[kind] = TypeAdapter(kind)
+    record: _Record = adapter.validate_json(data)
     return record

@@ -111,7 +111,7 @@ class Caller:
             reraise=True,
         )
         try:
-            completion = await retrying(self.engine.complete, request)
+            completion: Completion = await retrying(self.engine.complete, request)
         except TransientEngineError as error:
             self._given_up += 1
             if self._given_up >= _GIVE_UPS_BEFORE_STOP:

@@ -71,7 +71,7 @@ class Walk:
             ]
         if "samples" in loop.pairs:
             pairs.append(asyncio.ensure_future(self._sample_pairs(samples)))
-        tasks: list[asyncio.Task[object]] = [*samples, *chains, *pairs]  # type: ignore[list-item]
+        tasks: list[asyncio.Task[object]] = [*samples, *chains, *pairs]
         try:
             # All are awaited even if one fails: their answers are paid for and worth keeping.
             results = await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,293 @@
+"""The main job: prompts in, rows with revisions and judged pairs out, through a run store."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from cai.config import Config, changed_keys
+from cai.engines.memo import Caller
+from cai.errors import ChangedRunError
+from cai.judge import PairwiseJudge
+from cai.loop.plan import Plan, load_templates, make_plan
+from cai.loop.progress import Progress
+from cai.loop.schedule import in_work
+from cai.loop.source import PromptSource, open_source
+from cai.loop.sync import iterate
+from cai.loop.walk import Desk, Walk
+from cai.store import RunStore
+from cai.store.groups import GroupIndex
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+
+    from cai.config import JudgeConfig, OutputConfig
+    from cai.constitution.models import Constitution
+    from cai.engines import Engine, Engines
+    from cai.records import Pair, Prompt, Row
+    from cai.store.export import ExportResult
+    from cai.store.run import Admitted
+
+__all__ = ["Generation"]
+
+_ADMIT_TOGETHER = 64
+
+
+class Generation:
+    """One run. Iterate over it (`for row in run` or `async for row in run.stream()`), then export.
+
+    Iterating walks every prompt that has no finished row yet and yields its row. Started again
+    with the same folder it goes on where it stopped: nothing that was answered is asked again.
+
+    Example:
+        >>> import cai
+        >>> run = cai.Generation.create(
+        ...     "harmless-helpful", ["How do I apologise?"], policy=cai.engines.ScriptedEngine()
+        ... )  # doctest: +SKIP
+        >>> for pair in run.pairs():  # doctest: +SKIP
+        ...     print(pair.p, pair.first, pair.second)
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        constitution: Constitution | None = None,
+        prompts: Sequence[Prompt | str] | None = None,
+        engines: Engines | None = None,
+        update: bool = False,
+    ) -> None:
+        """Check everything that can be checked before a model is asked.
+
+        Args:
+            config: the whole config.
+            constitution: in place of the one that the config names.
+            prompts: in place of the file that the config names.
+            engines: in place of those that the config describes; they are not closed.
+            update: accept that a stored run asked something else; keep what is still valid.
+
+        Raises:
+            UsageError: config, constitution, templates or prompts cannot be used.
+            MissingExtraError: an engine needs packages that are not installed.
+        """
+        from cai.constitution import load_constitution
+        from cai.engines import open_engines
+
+        self.config = config
+        self.folder = Path(config.run)
+        self.constitution = constitution or load_constitution(config.constitution)
+        self.templates = load_templates(config)
+        self.source: PromptSource = open_source(config.prompts, prompts)
+        self.progress = Progress()
+        self._engines = engines or open_engines(config.models)
+        self._own_engines = engines is None
+        self._update = update
+
+    @classmethod
+    def create(
+        cls,
+        constitution: Constitution | str,
+        prompts: Sequence[Prompt | str] | str | Path,
+        *,
+        policy: Engine,
+        critic: Engine | None = None,
+        judge: Engine | None = None,
+        run: str | Path = "runs/default",
+        update: bool = False,
+        judging: JudgeConfig | None = None,
+        **sections: Any,
+    ) -> Self:
+        """The same from Python objects.
+
+        Args:
+            constitution: resolved, or what `load_constitution` takes.
+            prompts: conversations, plain strings, or the path of a prompt file.
+            policy: answers the prompts.
+            critic: critiques and revises; the policy when absent.
+            judge: compares answers; the critic when absent.
+            run: folder of the run.
+            update: as for the class.
+            judging: the section `judge` of the config (`judge` is the engine here).
+            sections: further sections of the config (`loop=`, `split=`, `output=` …), as objects
+                or plain dicts.
+
+        Raises:
+            UsageError: as for the class.
+        """
+        from cai.config import parse_config
+        from cai.constitution import load_constitution
+        from cai.engines import Engines
+
+        path = prompts if isinstance(prompts, str | Path) else None
+        given = {"run": str(run), "prompts": {"path": str(path or "(given in Python)")}}
+        config = parse_config({**given, **sections, **({"judge": judging} if judging else {})})
+        return cls(
+            config,
+            constitution=(
+                load_constitution(constitution) if isinstance(constitution, str) else constitution
+            ),
+            prompts=None if isinstance(prompts, str | Path) else prompts,
+            engines=Engines(policy, critic or policy, judge or critic or policy),
+            update=update,
+        )
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield rows as they are finished; also works in a notebook."""
+        return iterate(self.stream)
+
+    def pairs(self) -> Iterator[Pair]:
+        """Yield judged pairs as they appear, oriented so that `first` is the chosen one.
+
+        These are pairs of all splits, to look at; `export` writes those that may be trained on.
+        """
+        for row in self:
+            yield from (pair.oriented() for pair in row.pairs if pair.verdict)
+
+    async def stream(self) -> AsyncIterator[Row]:
+        """Yield rows as they are finished.
+
+        Raises:
+            ChangedRunError: the stored run asked something else, and `update` was not given.
+            FatalEngineError: a model cannot be asked; what was answered is kept.
+            StoreError: the run cannot be written.
+        """
+        await self._engines.start()
+        try:
+            plan = make_plan(
+                self.config, self.constitution, self.templates, self._engines, self.source.hash
+            )
+            with RunStore.open(self.folder, durable=self.config.runtime.durable) as store:
+                epoch, start = self._begin(store, plan)
+                async for row in self._rows(store, plan, epoch, start):
+                    yield row
+        finally:
+            if self._own_engines:
+                await self._engines.close()
+
+    def export(self, folder: Path | str | None = None) -> ExportResult:
+        """Write the training files of all finished rows; see `cai.store.export`.
+
+        Raises:
+            StoreError: there is no such run yet, or the files cannot be written.
+        """
+        from cai.store.export import export
+
+        output: OutputConfig = self.config.output
+        with RunStore.read(self.folder) as store:
+            return export(
+                store, Path(folder) if folder else None, formats=output.formats, sft=output.sft
+            )
+
+    async def _rows(
+        self, store: RunStore, plan: Plan, epoch: int, start: int
+    ) -> AsyncIterator[Row]:
+        progress, attempts = self.progress, self.config.runtime.attempts
+        # Roles that share an engine share its caller, so that equal requests meet.
+        callers = {
+            id(engine): Caller(engine, store, progress.meter, attempts)
+            for engine in self._engines.distinct
+        }
+        desk = Desk(
+            plan=plan,
+            policy=callers[id(self._engines.policy)],
+            critic=callers[id(self._engines.critic)],
+            judge=PairwiseJudge(
+                callers[id(self._engines.judge)], self.templates["judge"], self.config.judge
+            ),
+        )
+
+        async def work(prompt: Prompt) -> Row:
+            row = await Walk(desk, prompt).run()
+            await store.put_row(row)
+            return row
+
+        progress.total, progress.started = self.source.total, time.monotonic()
+        try:
+            todo = self._todo(store, plan, epoch, start)
+            async for row in in_work(todo, work, self.config.runtime.concurrency):
+                progress.done += not row.failed
+                progress.failed += row.failed
+                yield row
+        finally:
+            store.set_meta(seconds=(store.meta("seconds") or 0.0) + progress.seconds)
+
+    async def _todo(
+        self, store: RunStore, plan: Plan, epoch: int, start: int
+    ) -> AsyncIterator[Prompt]:
+        """Admit prompts in the order of the file and yield those without a finished row."""
+        split = self.config.split
+        groups = GroupIndex(split.similarity, split.dev, split.held_out, split.seed)
+        for batch in self.source.batches(_ADMIT_TOGETHER):
+            for admitted in await store.admit(batch, groups, epoch, start):
+                if admitted.repeated:
+                    self.progress.repeated += 1
+                elif _finished(admitted, plan):
+                    self.progress.before += 1
+                else:
+                    yield admitted.prompt
+
+    def _begin(self, store: RunStore, plan: Plan) -> tuple[int, int]:
+        """Compare with what the store holds, then write down what is asked now.
+
+        Returns:
+            The epoch of the prompt file and the number of this start.
+        """
+        before = store.meta("asked")
+        changed = changed_keys(before, plan.asked) if before is not None else ()
+        if changed and not self._update:
+            raise ChangedRunError(_changed_message(self.folder, before, plan, changed), changed)
+        epoch = (store.meta("epoch") or 0) + ("prompts" in changed)
+        start = (store.meta("start") or 0) + 1
+        store.set_meta(**_facts(self, plan), epoch=epoch, start=start)
+        if before is None:
+            store.set_meta(created=datetime.now(UTC).isoformat(timespec="seconds"))
+        return epoch, start
+
+
+def _finished(admitted: Admitted, plan: Plan) -> bool:
+    return admitted.plan == plan.hash and admitted.status == "done"
+
+
+def _facts(run: Generation, plan: Plan) -> dict[str, Any]:
+    from cai import __version__
+
+    constitution, engines = run.constitution, plan.asked
+    return {
+        "toolkit": __version__,
+        "config": run.config.model_dump(mode="json"),
+        "asked": plan.asked,
+        "plan": plan.hash,
+        "constitution": {
+            **constitution.model_dump(mode="json"),
+            "hash": constitution.hash,
+        },
+        "templates": {
+            stage: {"name": t.name, "version": t.version, "hash": t.hash}
+            for stage, t in run.templates.items()
+        },
+        "fingerprints": {
+            role: engines[f"models.{role}.fingerprint"] for role in ("policy", "critic", "judge")
+        },
+        "prompts": run.source.facts(),
+    }
+
+
+def _changed_message(folder: Path, before: Any, plan: Plan, changed: tuple[str, ...]) -> str:
+    lines = [f"  {key}: {_short(before.get(key))} → {_short(plan.asked.get(key))}" for key in changed]
+    return "\n".join(
+        [
+            f"The run {folder} asked something else before. Changed:",
+            *lines,
+            "Go on with --update: answers that are still asked for stay valid, only the others "
+            "are asked anew. Or keep the old run and choose a new folder with --run.",
+        ]
+    )
+
+
+def _short(value: Any) -> str:
+    text = "(absent)" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:12]}…"
+
+
