@@ -1,0 +1,17 @@
+"""Constitutions: written principles, loaded from YAML, checked, and given an identity."""
+
+from cai.constitution.lint import Finding, lint
+from cai.constitution.load import ConstitutionInfo, list_constitutions, load_constitution
+from cai.constitution.models import Constitution, Family, Include, Principle
+
+__all__ = [
+    "Constitution",
+    "ConstitutionInfo",
+    "Family",
+    "Finding",
+    "Include",
+    "Principle",
+    "lint",
+    "list_constitutions",
+    "load_constitution",
+]

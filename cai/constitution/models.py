@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import semver
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from cai.hashing import content_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Constitution", "ConstitutionFile", "Family", "Include", "Principle"]
 
@@ -112,6 +115,13 @@ class Constitution(_Model):
                 for p in sorted(self.principles, key=lambda p: p.id)
             ]
         )
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy whose hash is its own: pydantic would carry the cached one over."""
+        copied = super().model_copy(update=update, deep=deep)
+        for cached in ("hash", "_by_id"):
+            copied.__dict__.pop(cached, None)
+        return copied
 
     @property
     def label(self) -> str:
