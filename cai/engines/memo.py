@@ -90,6 +90,13 @@ class Caller:
         # A cancelled caller must not take the call away from the others that wait for it.
         return Answer(request_id, await asyncio.shield(task))
 
+    async def close(self) -> None:
+        """Give up the calls that are still under way; nobody waits for them any more."""
+        tasks = list(self._in_flight.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def _ask_and_remember(self, request_id: str, request: Request) -> Completion:
         completion = await self._try(request)
         await self._memory.remember(request_id, self.engine.fingerprint, request, completion)

@@ -211,6 +211,8 @@ class Generation:
                 progress.failed += row.failed
                 yield row
         finally:
+            for caller in callers.values():
+                await caller.close()
             store.set_meta(seconds=(store.meta("seconds") or 0.0) + progress.seconds)
 
     async def _todo(

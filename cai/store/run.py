@@ -198,6 +198,11 @@ class RunStore:
             request_id, fingerprint, load(Request, orjson.dumps(request)), load(Completion, completion)
         )
 
+    def request_ids(self) -> Iterator[str]:
+        """The ids of all answered calls."""
+        for (request_id,) in self._reader.execute("SELECT request_id FROM calls"):
+            yield request_id
+
     async def admit(
         self, prompts: Sequence[Prompt], groups: GroupIndex, epoch: int, start: int
     ) -> list[Admitted]:

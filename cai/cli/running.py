@@ -1,0 +1,90 @@
+"""Carrying out a run from the command line: live progress, then the export."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cai.loop import Generation, Progress
+    from cai.store.export import ExportResult
+
+__all__ = ["carry_out", "progress_line"]
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+def carry_out(run: Generation) -> ExportResult:
+    """Run to the end with progress on standard error, then write the exports.
+
+    A live bar on a terminal, a plain line every ten seconds elsewhere.
+
+    Raises:
+        CaiError: as `Generation.stream` and `Generation.export`.
+    """
+    from cai.cli.output import error_console, is_terminal
+
+    if is_terminal():
+        with error_console().status("Loading the models …") as status:
+            asyncio.run(_watch(run, lambda line: status.update(line), every=0.5))
+    else:
+        console = error_console()
+        asyncio.run(
+            _watch(run, lambda line: console.print(line, soft_wrap=True), _SECONDS_BETWEEN_LINES)
+        )
+    return run.export()
+
+
+def progress_line(progress: Progress) -> str:
+    """Rows done, tokens per second, failures and the time left, in one line."""
+    finished = progress.before + progress.done + progress.failed
+    parts = [f"{finished}/{progress.total} rows"]
+    if progress.before:
+        parts.append(f"{progress.before} from before")
+    if progress.failed:
+        parts.append(f"{progress.failed} failed")
+    meter = progress.meter
+    parts.append(f"{meter.asked} calls")
+    if meter.remembered:
+        parts.append(f"{meter.remembered} remembered")
+    if meter.retried:
+        parts.append(f"{meter.retried} retried")
+    parts.append(f"{progress.tokens_per_second:.0f} tokens/s")
+    eta = progress.eta_seconds
+    if eta is not None and finished < (progress.total or 0):
+        parts.append(f"about {_duration(eta)} left")
+    return " · ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+async def _watch(run: Generation, say: Callable[[str], None], every: float) -> None:
+    ticker = asyncio.create_task(_tick(run.progress, say, every))
+    try:
+        async for _ in run.stream():
+            pass
+    finally:
+        ticker.cancel()
+    say(progress_line(run.progress))
+
+
+async def _tick(progress: Progress, say: Callable[[str], None], every: float) -> None:
+    said, since = "", time.monotonic()
+    while True:
+        await asyncio.sleep(min(every, 0.5))
+        if progress.total is None or time.monotonic() - since < every:
+            continue
+        since = time.monotonic()
+        line = progress_line(progress)
+        if line != said:
+            say(line)
+            said = line

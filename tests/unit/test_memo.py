@@ -1,0 +1,143 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from cai.engines.memo import Caller, Meter
+from cai.errors import FatalEngineError, RowEngineError, TransientEngineError
+from cai.records import Completion, Message, Request, Sampling, Usage
+
+
+class Memory:
+    def __init__(self) -> None:
+        self.kept: dict[str, Completion] = {}
+
+    def completion(self, request_id: str) -> Completion | None:
+        return self.kept.get(request_id)
+
+    async def remember(
+        self, request_id: str, fingerprint: str, request: Request, completion: Completion
+    ) -> None:
+        await asyncio.sleep(0)
+        assert request_id not in self.kept
+        self.kept[request_id] = completion
+
+
+class Engine:
+    fingerprint = "test/model"
+
+    def __init__(self, reply: Callable[[Request], Awaitable[Completion]]) -> None:
+        self.complete = reply
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def request(text: str = "Hi") -> Request:
+    return Request((Message("user", text),), Sampling(10))
+
+
+async def test_equal_requests_at_once_share_one_call() -> None:
+    calls = 0
+
+    async def reply(_: Request) -> Completion:
+        nonlocal calls
+        calls += 1
+        await asyncio.sleep(0.001)
+        return Completion("yes", "answered", Usage(3, 2, 1))
+
+    meter = Meter()
+    caller = Caller(Engine(reply), Memory(), meter)
+    answers = await asyncio.gather(*(caller.ask(request()) for _ in range(5)))
+    assert {a.completion.text for a in answers} == {"yes"}
+    assert calls == 1
+    assert (meter.asked, meter.prompt_tokens, meter.completion_tokens) == (1, 3, 2)
+    await caller.ask(request())
+    assert (calls, meter.remembered) == (1, 1)
+
+
+async def test_a_cancelled_caller_does_not_take_the_answer_from_others() -> None:
+    go = asyncio.Event()
+
+    async def reply(_: Request) -> Completion:
+        await go.wait()
+        return Completion("yes", "answered")
+
+    memory = Memory()
+    caller = Caller(Engine(reply), memory, Meter())
+    first = asyncio.create_task(caller.ask(request()))
+    second = asyncio.create_task(caller.ask(request()))
+    await asyncio.sleep(0)
+    first.cancel()
+    go.set()
+    assert (await second).completion.text == "yes"
+    assert len(memory.kept) == 1
+
+
+async def test_a_row_error_is_not_tried_again() -> None:
+    calls = 0
+
+    async def reply(_: Request) -> Completion:
+        nonlocal calls
+        calls += 1
+        raise RowEngineError("too long")
+
+    caller = Caller(Engine(reply), Memory(), Meter())
+    with pytest.raises(RowEngineError, match="too long"):
+        await caller.ask(request())
+    assert calls == 1
+
+
+async def test_tries_are_counted_and_end() -> None:
+    meter = Meter()
+
+    async def reply(_: Request) -> Completion:
+        raise TransientEngineError("busy", retry_after=0.0)
+
+    caller = Caller(Engine(reply), Memory(), meter, attempts=3)
+    with pytest.raises(RowEngineError, match="Gave up after 3 tries: busy"):
+        await caller.ask(request())
+    assert meter.retried == 2
+
+
+async def test_a_success_in_between_keeps_the_run_going() -> None:
+    async def reply(asked: Request) -> Completion:
+        if "good" in asked.messages[0].content:
+            return Completion("yes", "answered")
+        raise TransientEngineError("busy", retry_after=0.0)
+
+    caller = Caller(Engine(reply), Memory(), Meter(), attempts=1)
+    for number in range(20):
+        with pytest.raises(RowEngineError):
+            await caller.ask(request(f"bad {number}"))
+        await caller.ask(request(f"good {number}"))
+
+
+async def test_a_dead_engine_is_fatal() -> None:
+    async def reply(_: Request) -> Completion:
+        raise TransientEngineError("refused", retry_after=0.0)
+
+    caller = Caller(Engine(reply), Memory(), Meter(), attempts=1)
+    with pytest.raises(FatalEngineError, match="8 calls in a row"):
+        for number in range(9):
+            with pytest.raises(RowEngineError):
+                await caller.ask(request(str(number)))
+
+
+async def test_backoff_without_a_hint_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    async def no_sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    async def reply(_: Request) -> Completion:
+        raise TransientEngineError("busy")
+
+    monkeypatch.setattr("asyncio.sleep", no_sleep)
+    caller = Caller(Engine(reply), Memory(), Meter(), attempts=12)
+    with pytest.raises(RowEngineError):
+        await caller.ask(request())
+    assert len(waits) == 11
+    assert max(waits) <= 60.0
+    assert max(waits) > 1.0
