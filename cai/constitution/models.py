@@ -32,7 +32,7 @@ class _Model(BaseModel):
 
 
 class Principle(_Model):
-    """One rule, in the five wordings that the loop needs."""
+    """One rule, in the four wordings that the loop needs."""
 
     id: Slug
     """Unique name, for example `honesty.admit-uncertainty`. Draws and labels refer to it."""
@@ -56,11 +56,13 @@ class Family(_Model):
     """A file `principles/<family>.yaml`: principles about one subject, for reuse."""
 
     format: Literal[1]
+    """The version of this file format."""
     family: Slug
     """The name that constitutions include; the same as the file's."""
     summary: str
     """One sentence on what the family is for."""
     principles: tuple[Principle, ...] = Field(min_length=1)
+    """The principles, in any order."""
 
 
 class Include(_Model):
