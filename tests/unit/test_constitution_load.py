@@ -4,7 +4,6 @@ from cai.constitution import lint, list_constitutions, load_constitution
 from cai.content import content_dir
 from cai.errors import ConfigError
 
-
 RELEASED = {
     "customer-support@1.0.0": "3a034e0e4838c400",
     "harmless-helpful@1.0.0": "c190dcd73078c489",
