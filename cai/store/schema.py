@@ -37,14 +37,16 @@ CREATE TABLE calls (
 -- Prompts in the order in which they were first read. A prompt keeps its group, a group its split.
 -- `epoch` counts changes of the prompt file: prompts of an earlier epoch are no part of the exports.
 -- `start` is the last start of the run that read the prompt, so a repeated prompt is noticed.
+-- `signature` is the MinHash of the prompt (cai.store.signature); it stands before the long record
+-- so that it can be read alone.
 CREATE TABLE prompts (
-    prompt_id TEXT PRIMARY KEY,
-    position  INTEGER NOT NULL UNIQUE,
+    position  INTEGER PRIMARY KEY,
+    prompt_id TEXT NOT NULL UNIQUE,
     epoch     INTEGER NOT NULL DEFAULT 0,
     start     INTEGER NOT NULL DEFAULT 0,
     group_id  TEXT NOT NULL REFERENCES groups (group_id),
-    record    BLOB NOT NULL,
-    signature BLOB NOT NULL
+    signature BLOB NOT NULL,
+    record    BLOB NOT NULL
 );
 CREATE INDEX prompts_by_group ON prompts (group_id);
 
@@ -53,12 +55,14 @@ CREATE TABLE groups (
     split    TEXT NOT NULL CHECK (split IN ('train', 'dev', 'held_out', 'quarantine'))
 );
 
--- Locality-sensitive hashing of MinHash signatures: prompts that share a band may be alike.
+-- Locality-sensitive hashing of the signatures: prompts that share a key may be alike. A key is
+-- the hash of a band's number and values; `position` is the prompt's, `founder` that of the first
+-- prompt of its group, so that the rest of a group can be passed over.
 CREATE TABLE bands (
-    band      INTEGER NOT NULL,
-    key       BLOB NOT NULL,
-    prompt_id TEXT NOT NULL,
-    PRIMARY KEY (band, key, prompt_id)
+    key      INTEGER NOT NULL,
+    founder  INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (key, founder, position)
 ) WITHOUT ROWID;
 
 -- What the loop made of each prompt. `plan` is the hash of all that determined the row.
