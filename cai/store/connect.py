@@ -74,7 +74,9 @@ def connect_reader(path: Path) -> sqlite3.Connection:
         raise StoreError(
             f"No run in {path.parent}.{known} Name the folder that 'cai generate' printed."
         )
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False
+    )
     try:
         connection.execute("PRAGMA busy_timeout = 10000")
         if _version(connection, path) == 0:

@@ -5,62 +5,29 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import orjson
 
 from cai.errors import StoreError
 from cai.hashing import canonical_json, content_hash
-from cai.records import Completion, Prompt, Request, Row, Split, Stage, load
+from cai.records import Completion, Request, Row, load
+from cai.store.admit import admit
 from cai.store.connect import connect_reader, connect_writer, lock_run
+from cai.store.facts import Admitted, ListedRow, ModelCalls, StageTotals, StoredCall
 from cai.store.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from cai.records import Prompt, Split
     from cai.store.groups import GroupIndex
 
-__all__ = ["Admitted", "RunStore", "StageTotals", "StoredCall"]
+__all__ = ["Admitted", "ListedRow", "ModelCalls", "RunStore", "StageTotals", "StoredCall"]
 
 _Result = TypeVar("_Result")
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCall:
-    """One answered call, as it was asked."""
-
-    request_id: str
-    fingerprint: str
-    request: Request
-    completion: Completion
-
-
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """A prompt that has its place in the store. `plan` and `status` are of its row, if any.
-
-    `repeated` says that this start of the run read the same prompt before.
-    """
-
-    prompt: Prompt
-    split: Split
-    plan: str | None
-    status: str | None
-    repeated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class StageTotals:
-    """Calls and tokens of one stage."""
-
-    stage: Stage
-    calls: int
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int
 
 
 class RunStore:
@@ -134,7 +101,7 @@ class RunStore:
 
     def meta(self, key: str) -> Any:
         """A fact about the run, or None."""
-        found = self._reader.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        found = self._first("SELECT value FROM meta WHERE key = ?", key)
         return orjson.loads(found[0]) if found else None
 
     def set_meta(self, **facts: Any) -> None:
@@ -144,9 +111,7 @@ class RunStore:
 
     def completion(self, request_id: str) -> Completion | None:
         """What was answered to this request, or None if it was never answered."""
-        found = self._reader.execute(
-            "SELECT completion FROM calls WHERE request_id = ?", (request_id,)
-        ).fetchone()
+        found = self._first("SELECT completion FROM calls WHERE request_id = ?", request_id)
         return load(Completion, found[0]) if found else None
 
     async def remember(
@@ -184,23 +149,26 @@ class RunStore:
 
     def call(self, request_id: str) -> StoredCall | None:
         """An answered call with its whole request, or None."""
-        found = self._reader.execute(
+        found = self._first(
             "SELECT c.fingerprint, h.messages, c.request, c.completion FROM calls c "
             "JOIN heads h ON h.hash = c.head WHERE c.request_id = ?",
-            (request_id,),
-        ).fetchone()
+            request_id,
+        )
         if not found:
             return None
         fingerprint, head, body, completion = found
         request = orjson.loads(body)
         request["messages"] = [*orjson.loads(head), *request["messages"]]
         return StoredCall(
-            request_id, fingerprint, load(Request, orjson.dumps(request)), load(Completion, completion)
+            request_id,
+            fingerprint,
+            load(Request, orjson.dumps(request)),
+            load(Completion, completion),
         )
 
     def request_ids(self) -> Iterator[str]:
         """The ids of all answered calls."""
-        for (request_id,) in self._reader.execute("SELECT request_id FROM calls"):
+        for (request_id,) in self._select("SELECT request_id FROM calls"):
             yield request_id
 
     async def admit(
@@ -209,7 +177,7 @@ class RunStore:
         """Give prompts their place, group and split, and say what is known of their rows."""
 
         def work(connection: sqlite3.Connection) -> list[Admitted]:
-            return [_admit(connection, prompt, groups, epoch, start) for prompt in prompts]
+            return [admit(connection, prompt, groups, epoch, start) for prompt in prompts]
 
         return await self._write_async(work)
 
@@ -227,11 +195,11 @@ class RunStore:
         `cai.store.access` decides who may read which split; exporters and trainers go through it.
         """
         marks = ", ".join("?" for _ in splits)
-        cursor = self._reader.execute(
+        cursor = self._select(
             "SELECT r.record, g.split FROM prompts p JOIN rows r USING (prompt_id) "
             f"JOIN groups g USING (group_id) WHERE g.split IN ({marks}) AND r.status = ? "
             "AND r.plan = ? AND p.epoch = ? ORDER BY p.position",
-            (*splits, "failed" if failed else "done", self.meta("plan"), self.meta("epoch")),
+            *(*splits, "failed" if failed else "done", self.meta("plan"), self.meta("epoch")),
         )
         for record, split in cursor:
             yield load(Row, record), split
@@ -242,11 +210,12 @@ class RunStore:
         Raises:
             StoreError: several ids begin so.
         """
-        found = self._reader.execute(
+        cursor = self._select(
             "SELECT r.record, g.split FROM rows r JOIN prompts p USING (prompt_id) "
             "JOIN groups g USING (group_id) WHERE substr(r.prompt_id, 1, ?) = ? LIMIT 2",
-            (len(prompt_id), prompt_id),
-        ).fetchall()
+            *(len(prompt_id), prompt_id),
+        )
+        found = list(cursor)
         if len(found) > 1:
             raise StoreError(f"Several rows begin with '{prompt_id}'. Give more digits of the id.")
         return (load(Row, found[0][0]), found[0][1]) if found else None
@@ -256,22 +225,58 @@ class RunStore:
 
         Prompts that were admitted and have no row yet count as `waiting`.
         """
-        cursor = self._reader.execute(
+        cursor = self._select(
             "SELECT g.split, coalesce(r.status, 'waiting'), count(*) FROM prompts p "
             "JOIN groups g USING (group_id) "
             "LEFT JOIN rows r ON r.prompt_id = p.prompt_id AND r.plan = ? "
             "WHERE p.epoch = ? GROUP BY 1, 2",
-            (self.meta("plan"), self.meta("epoch")),
+            *(self.meta("plan"), self.meta("epoch")),
         )
         return {(split, status): count for split, status, count in cursor}
 
     def totals(self) -> list[StageTotals]:
         """Answered calls and their tokens by stage, over the whole life of the run."""
-        cursor = self._reader.execute(
+        cursor = self._select(
             "SELECT stage, count(*), sum(prompt_tokens), sum(completion_tokens), "
             "sum(cached_tokens) FROM calls GROUP BY stage ORDER BY min(created)"
         )
         return [StageTotals(*record) for record in cursor]
+
+    def models(self) -> list[ModelCalls]:
+        """Which revisions of which models answered, by stage, over the whole life of the run."""
+        cursor = self._select(
+            "SELECT stage, fingerprint, json_extract(CAST(completion AS TEXT), '$.model') AS model,"
+            " count(*) FROM calls GROUP BY stage, fingerprint, model "
+            "ORDER BY min(created), stage, fingerprint, model"
+        )
+        return [ModelCalls(*record) for record in cursor]
+
+    def listing(self, *statuses: str) -> Iterator[ListedRow]:
+        """Prompts of the current prompt file in their order, and what has become of them.
+
+        Args:
+            statuses: only rows that are `done`, `failed` or `waiting`; all when absent.
+        """
+        marks = ", ".join("?" for _ in statuses)
+        wanted = f"AND coalesce(r.status, 'waiting') IN ({marks}) " if statuses else ""
+        cursor = self._select(
+            "SELECT p.position + 1, p.prompt_id, g.split, coalesce(r.status, 'waiting') "
+            "FROM prompts p JOIN groups g USING (group_id) "
+            "LEFT JOIN rows r ON r.prompt_id = p.prompt_id AND r.plan = ? WHERE p.epoch = ? "
+            f"{wanted}ORDER BY p.position",
+            *(self.meta("plan"), self.meta("epoch"), *statuses),
+        )
+        for record in cursor:
+            yield ListedRow(*record)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all reads inside see one and the same state, whatever is written meanwhile."""
+        self._reader.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._reader.rollback()
 
     def check(self) -> None:
         """Run SQLite's own integrity check.
@@ -279,28 +284,18 @@ class RunStore:
         Raises:
             StoreError: the file is damaged.
         """
-        with suppress(sqlite3.DatabaseError):
-            if self._reader.execute("PRAGMA integrity_check").fetchone()[0] == "ok":
-                return
-        raise StoreError(f"{self.path} is damaged. Restore it from a copy or start a new run.")
+        if self._first("PRAGMA integrity_check") != ("ok",):
+            raise StoreError(_damaged(self.path))
+
+    def _select(self, query: str, *values: Any) -> Iterator[Any]:
+        try:
+            yield from self._reader.execute(query, values)
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{_damaged(self.path)} ({error})") from error
+
+    def _first(self, query: str, *values: Any) -> Any:
+        return next(self._select(query, *values), None)
 
 
-def _admit(
-    connection: sqlite3.Connection, prompt: Prompt, groups: GroupIndex, epoch: int, start: int
-) -> Admitted:
-    known = connection.execute(
-        "SELECT g.split, p.start, r.plan, r.status FROM prompts p JOIN groups g USING (group_id) "
-        "LEFT JOIN rows r USING (prompt_id) WHERE p.prompt_id = ?",
-        (prompt.id,),
-    ).fetchone()
-    if known is None:
-        (position,) = connection.execute(
-            "SELECT coalesce(max(position), -1) + 1 FROM prompts"
-        ).fetchone()
-        _, split, _ = groups.assign(connection, prompt, position)
-        known = (split, None, None, None)
-    connection.execute(
-        "UPDATE prompts SET epoch = ?, start = ? WHERE prompt_id = ?", (epoch, start, prompt.id)
-    )
-    split, seen, plan, status = known
-    return Admitted(prompt, split, plan, status, repeated=seen == start)
+def _damaged(path: Path) -> str:
+    return f"{path} is damaged. Restore it from a copy or start a new run."
