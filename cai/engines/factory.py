@@ -1,0 +1,103 @@
+"""From the config to engines: one per model, shared by the roles that name the same."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from cai.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from cai.config import ModelConfig, ModelsConfig
+    from cai.engines.base import Engine
+
+__all__ = ["Engines", "open_engine", "open_engines"]
+
+
+@dataclass(frozen=True)
+class Engines:
+    """The models of a run by role. One object may play several roles."""
+
+    policy: Engine
+    critic: Engine
+    judge: Engine
+
+    @property
+    def distinct(self) -> tuple[Engine, ...]:
+        """Each engine once, in the order of the roles."""
+        return tuple({id(e): e for e in (self.policy, self.critic, self.judge)}.values())
+
+    async def start(self) -> None:
+        """Start all; stops those that started when one cannot.
+
+        Raises:
+            FatalEngineError: as the engine's `start`.
+            MissingExtraError: as the engine's `start`.
+        """
+        try:
+            for engine in self.distinct:
+                await engine.start()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close all."""
+        await asyncio.gather(*(engine.close() for engine in self.distinct))
+
+
+def open_engine(config: ModelConfig) -> Engine:
+    """The engine that a config describes, not yet started.
+
+    Raises:
+        ConfigError: keys of the config do not go together.
+        MissingExtraError: the packages that the engine needs are not installed.
+    """
+    if config.engine == "scripted":
+        from cai.engines.scripted import ScriptedEngine
+
+        return ScriptedEngine(name=config.model)
+    if config.engine == "openai":
+        from cai.engines.openai import OpenAIEngine
+
+        return OpenAIEngine(
+            config.model,
+            base_url=config.base_url,
+            api_key_env=config.api_key_env,
+            timeout_s=config.timeout_s,
+        )
+    if config.base_url is not None:
+        raise ConfigError(
+            f"The engine 'transformers' runs in this process and takes no base_url (got "
+            f"{config.base_url}). Set engine: openai to ask that server, or remove base_url."
+        )
+    if find_spec("torch") is None or find_spec("transformers") is None:
+        raise MissingExtraError("The engine 'transformers'", "local")
+    from cai.engines.transformers import TransformersEngine
+
+    return TransformersEngine(
+        config.model,
+        revision=config.revision,
+        dtype=config.dtype,
+        device=config.device,
+        batch_size=config.batch_size,
+        trust_remote_code=config.trust_remote_code,
+    )
+
+
+def open_engines(models: ModelsConfig) -> Engines:
+    """Engines for all roles; roles with equal configs share one.
+
+    Raises:
+        ConfigError: as `open_engine`.
+        MissingExtraError: as `open_engine`.
+    """
+    critic = models.critic or models.policy
+    judge = models.judge or critic
+    opened: dict[ModelConfig, Engine] = {}
+    for config in (models.policy, critic, judge):
+        if config not in opened:
+            opened[config] = open_engine(config)
+    return Engines(opened[models.policy], opened[critic], opened[judge])
