@@ -1,0 +1,41 @@
+# Each target sets itself up: a virtual environment of its own, then the job.
+#   make demo    the main job on packaged prompts with the embedded model
+#   make test    all tests
+#   make check   formatter, linter, types, imports
+PYTHON ?= python3
+PIP_FLAGS ?= --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format clean
+
+help:
+	@sed -n 's/^#   //p' $(MAKEFILE_LIST)
+
+# The stamp is renewed when the dependencies change; a second start installs nothing.
+.venv-demo/stamp: EXTRAS = local
+.venv-test/stamp: EXTRAS = local,dev
+.venv-%/stamp: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, got " + sys.version.split()[0] + ". Name one: make PYTHON=python3.12 …")'
+	@echo "Installing into .venv-$* (once, a few minutes) …"
+	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install $(PIP_FLAGS) --editable '.[$(EXTRAS)]'
+	@touch $@
+
+demo: .venv-demo/stamp
+	.venv-demo/bin/cai demo
+
+test: .venv-test/stamp
+	PYTHON=$(abspath .venv-test/bin/python) tests/run
+
+check: .venv-test/stamp
+	.venv-test/bin/ruff format --check .
+	.venv-test/bin/ruff check .
+	.venv-test/bin/mypy
+	.venv-test/bin/lint-imports
+
+format: .venv-test/stamp
+	.venv-test/bin/ruff format .
+	.venv-test/bin/ruff check --fix .
+
+clean:
+	rm -rf .venv-demo .venv-test dist build .coverage* .mypy_cache .ruff_cache .pytest_cache

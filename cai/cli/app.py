@@ -1,0 +1,55 @@
+"""The command `cai`: one file per command, mounted here.
+
+Command modules import nothing but typer and the standard library at their top, so that
+`cai --help` stays fast; what a command needs is imported when it runs.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cai.cli import constitution
+from cai.cli.demo import demo
+from cai.cli.export import export
+from cai.cli.generate import generate
+from cai.cli.init import init
+from cai.cli.show import show
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="cai",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="From written principles to preference data: a constitution goes in, revisions and "
+    "judged pairs come out.",
+)
+
+app.command()(demo)
+app.command()(init)
+app.command()(generate)
+app.command()(show)
+app.command()(export)
+app.add_typer(constitution.app, name="constitution")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from cai import __version__
+
+        typer.echo(f"constitutional-ai {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    # The option has acted in its callback.
+    del version
