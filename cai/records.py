@@ -279,7 +279,7 @@ class Pair:
 
     @property
     def p(self) -> float | None:
-        """p(first ≻ second), or None."""
+        """The probability that first is better than second, or None."""
         return self.verdict.p if self.verdict else None
 
     def swap(self) -> Pair:
@@ -332,9 +332,7 @@ def _swap_verdict(verdict: Verdict) -> Verdict:
                 v,
                 outcome=_SWAPPED.get(v.outcome, v.outcome),
                 p=None if v.p is None else 1.0 - v.p,
-                orders=tuple(
-                    replace(o, order=_SWAPPED_ORDER[o.order]) for o in reversed(v.orders)
-                ),
+                orders=tuple(replace(o, order=_SWAPPED_ORDER[o.order]) for o in reversed(v.orders)),
             )
             for v in verdict.principles
         ),

@@ -27,6 +27,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
 from cai.content import content_dir
@@ -50,9 +51,11 @@ _ALLOWED: dict[Stage, frozenset[str]] = {
     "revise": frozenset({"conversation", "response", "principle", "critique"}),
     "judge": frozenset({"conversation", "answer_a", "answer_b", "principles"}),
 }
-# The structural tags of the templates, and the control tokens of chat formats (<|im_start|> …).
+# The structural tags of the templates, message openers, and the control tokens of chat formats
+# (<|im_start|> …). A bare << stays: it is an operator in code, and revisions copy what they see.
 _STRUCTURE = re.compile(
-    r"<(?=/?\s*(?:conversation|response|answer|critique|principle|revision)[\w\s]*>|\||<)",
+    r"<(?=\s*/?\s*(?:conversation|response|answer|critique|principle|revision)[\w\s]*>|\|"
+    r"|<(?:system|user|assistant|conversation)>)",
     re.IGNORECASE,
 )
 
@@ -60,7 +63,7 @@ _STRUCTURE = re.compile(
 def neutralise(text: str) -> str:
     """Make structural delimiters inside untrusted text harmless, and change nothing else.
 
-    The `<` of our tags, of `<<user>>` lines and of chat control tokens becomes `‹`, which reads
+    The `<` of our tags, of `<<user>>` and of chat control tokens becomes U+2039, which reads
     the same to people and models but delimits nothing.
     """
     return _STRUCTURE.sub("\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", text)
@@ -121,10 +124,9 @@ class Template:
         for segment in self.segments:
             if segment.role == "conversation":
                 messages.extend(conversation)
-            elif not segment.variables:
-                messages.append(Message(segment.role, segment.source))
             else:
-                messages.append(Message(segment.role, _compile(segment.source).render(safe)))
+                text = _compile(segment.source).render(safe).strip()
+                messages.append(Message(segment.role, text))
         return tuple(messages)
 
 
@@ -181,7 +183,24 @@ def parse_template(text: str, name: str, stage: Stage, where: str) -> Template:
             f"{where}: input '{unknown[0]}' is not available or not declared. Allowed for "
             f"{stage}: {allowed}. List what the template uses under 'inputs:'."
         )
+    _rehearse(template, where)
     return template
+
+
+def _rehearse(template: Template, where: str) -> None:
+    """Render with stand-ins, so that a wrong field is found before the first paid call."""
+    words = dict.fromkeys(("id", "text", "critique", "revise", "judge", "note"), "x")
+    principle = SimpleNamespace(**words, tags=(), weight=1.0)
+    for count in (1, 2):
+        values = dict.fromkeys(template.inputs, "x")
+        stand_ins = {"principle": principle, "principles": [principle] * count}
+        try:
+            template.render({k: stand_ins.get(k, v) for k, v in values.items()})
+        except Exception as error:  # whatever an expression in the template may raise
+            raise ConfigError(
+                f"{where}: rendering fails: {error}. A principle has {', '.join(words)}, tags and "
+                "weight; 'principles' is a list of them; the other inputs are text."
+            ) from error
 
 
 def _header(source: str, where: str) -> dict[str, Any]:
@@ -209,12 +228,34 @@ def _header(source: str, where: str) -> dict[str, Any]:
     missing = [k for k in keys if k not in data]
     if missing:
         raise ConfigError(f"{where}: the front matter lacks '{missing[0]}'.")
-    if (data["output"] == "label") != bool(data.get("labels")):
+    header = {"labels": [], "nothing": "", **data}
+    _check_values(header, where)
+    return header
+
+
+def _check_values(header: Mapping[str, Any], where: str) -> None:
+    labels, output = header["labels"], header["output"]
+    for key in ("inputs", "labels"):
+        wrong = [item for item in header[key] if not isinstance(item, str) or not item.strip()]
+        if wrong:
+            raise ConfigError(
+                f"{where}: '{key}' must be a list of words, got {wrong[0]!r} in it. "
+                "Put quotes around numbers."
+            )
+    if len(set(labels)) != len(labels):
+        raise ConfigError(f"{where}: the labels {labels} must differ, such as [A, B].")
+    if output not in ("text", "label"):
+        raise ConfigError(f"{where}: 'output' must be text or label, got '{output}'.")
+    if (output == "label") != bool(labels):
         raise ConfigError(
             f"{where}: 'output: label' and 'labels: [A, B]' go together; got output "
-            f"'{data['output']}' and labels {data.get('labels')}."
+            f"'{output}' and labels {labels}."
         )
-    return {"labels": [], "nothing": "", **data}
+    if header["nothing"] and header["stage"] != "critique":
+        raise ConfigError(
+            f"{where}: 'nothing' is for critiques that find nothing; got it in a template of "
+            f"'{header['stage']}'. Remove it."
+        )
 
 
 def _segments(body: str, where: str) -> tuple[_Segment, ...]:
@@ -229,9 +270,15 @@ def _segments(body: str, where: str) -> tuple[_Segment, ...]:
     segments = []
     for role, source in zip(parts[1::2], parts[2::2], strict=True):
         try:
-            variables = meta.find_undeclared_variables(_environment().parse(source))
+            tree = _environment().parse(source)
+            variables = meta.find_undeclared_variables(tree)
         except TemplateSyntaxError as error:
             raise ConfigError(f"{where}: template error: {error.message}.") from error
+        if any(True for _ in meta.find_referenced_templates(tree)):
+            raise ConfigError(
+                f"{where}: a template stands alone; got an include, import or extends. Copy the "
+                "text into it."
+            )
         if role == "conversation" and source.strip():
             raise ConfigError(f"{where}: <<conversation>> takes no text of its own.")
         segments.append(_Segment(role, source.strip(), frozenset(variables)))  # type: ignore[arg-type]

@@ -43,7 +43,9 @@ def read_yaml(path: Path) -> Any:
         if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
             where = f", line {error.problem_mark.line + 1}"
         problem = getattr(error, "problem", None) or str(error)
-        raise ConfigError(f"{path}{where}: not valid YAML: {problem}. Correct that line.") from error
+        raise ConfigError(
+            f"{path}{where}: not valid YAML: {problem}. Correct that line."
+        ) from error
 
 
 def parse_model(
@@ -80,7 +82,9 @@ def _explain(failure: ValidationError, kind: type[BaseModel]) -> str:
             lines.append(f"'{key}' is missing. Add it.")
         else:
             message = item["msg"].removeprefix("Value error, ")
-            lines.append(f"'{key}': {message[:1].lower()}{message[1:]} (got {item['input']!r:.80}).")
+            lines.append(
+                f"'{key}': {message[:1].lower()}{message[1:]} (got {item['input']!r:.80})."
+            )
     return "\n  ".join(lines) if len(lines) == 1 else "\n  " + "\n  ".join(lines)
 
 

@@ -35,7 +35,9 @@ def init(
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     console().print(
-        plain(f"Wrote {', '.join(files)} to {folder}.\nNext:  cd {folder} && cai generate cai.yaml"),
+        plain(
+            f"Wrote {', '.join(files)} to {folder}.\nNext:  cd {folder} && cai generate cai.yaml"
+        ),
         markup=False,
         soft_wrap=True,
     )

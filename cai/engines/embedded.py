@@ -135,11 +135,11 @@ def _convert(gguf: Path, into: Path) -> None:
 
     auto: Any = transformers.AutoModelForCausalLM
     with quiet():
-        tokenizer = transformers.AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
-        _mend_tokenizer(tokenizer)
-        quantized = auto.from_pretrained(
-            str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            str(gguf.parent), gguf_file=gguf.name
         )
+        _mend_tokenizer(tokenizer)
+        quantized = auto.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32)
         config = quantized.config
         del config.quantization_config
         # A model that was read from a GGUF refuses to be saved, so its weights move to a plain one.

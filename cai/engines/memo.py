@@ -136,7 +136,7 @@ class Caller:
 
 
 def _wait(state: RetryCallState) -> float:
-    """Seconds to wait: what the server asked for, else exponential with jitter, at most a minute."""
+    """Seconds to wait: what the server asked for, else exponential with jitter, up to a minute."""
     from tenacity import wait_random_exponential
 
     error = state.outcome.exception() if state.outcome else None

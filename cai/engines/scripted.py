@@ -23,7 +23,12 @@ ScriptedAnswer = Callable[[Request], Reply | Awaitable[Reply]]
 
 _OPENINGS = ("First,", "In short,", "One way:", "To begin,", "Usually,", "Simply put,")
 _VERBS = ("think about", "look closely at", "talk over", "take time for", "write down", "plan")
-_ENDS = ("Then take one small step.", "Ask someone you trust.", "Check it once more.", "That is all.")
+_ENDS = (
+    "Then take one small step.",
+    "Ask someone you trust.",
+    "Check it once more.",
+    "That is all.",
+)
 _GAPS = ("is vague about", "says too little on", "could be kinder about", "is not quite fair on")
 
 
@@ -122,7 +127,9 @@ def made_up(request: Request) -> Reply:
             return "No issues."
         return f"The answer {draw.pick(_GAPS)} {topic.lower()}."
     if request.stage == "revise":
-        return f"{draw.pick(_OPENINGS)} {draw.pick(_VERBS)} {topic.lower()} kindly. {draw.pick(_ENDS)}"
+        return (
+            f"{draw.pick(_OPENINGS)} {draw.pick(_VERBS)} {topic.lower()} kindly. {draw.pick(_ENDS)}"
+        )
     return f"{draw.pick(_OPENINGS)} {draw.pick(_VERBS)} {topic.lower()}. {draw.pick(_ENDS)}"
 
 

@@ -33,7 +33,9 @@ class LabelMass:
     def total(self) -> float:
         """Probability that the next token is one of the labels; bounds do not count."""
         return sum(
-            p for p, name in ((self.first, "first"), (self.second, "second")) if name != self.bounded
+            p
+            for p, name in ((self.first, "first"), (self.second, "second"))
+            if name != self.bounded
         )
 
     @property
@@ -43,9 +45,9 @@ class LabelMass:
 
 
 def spells(token: str, label: str) -> bool:
-    """Whether a token is one of the variants that spell a label: `A`, ` A`, `(A`, `A)`, `**A` …
+    """Whether a token is a variant that spells the label.
 
-    Letter case counts: the article "a" is no vote for A.
+    For the label A these are `A`, ` A`, `(A`, `A)`, `**A` and the like. Letter case counts: the article "a" is no vote for A.
     """
     return token.lstrip(_BEFORE).rstrip(_AFTER) == label
 

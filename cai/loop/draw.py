@@ -1,4 +1,4 @@
-"""Drawing principles: a weighted draw that is a pure function of seed, prompt, purpose and principle.
+"""Drawing principles: a weighted draw that depends on seed, prompt, purpose and principle alone.
 
 Each principle gets its own exponential waiting time −ln(u)/w with u hashed from the seed, the
 prompt, the purpose and the principle's id; the shortest wins (the exponential-races form of

@@ -277,19 +277,16 @@ def _facts(run: Generation, plan: Plan) -> dict[str, Any]:
 
 
 def _changed_message(folder: Path, before: Any, plan: Plan, changed: tuple[str, ...]) -> str:
-    lines = [f"  {key}: {_short(before.get(key))} → {_short(plan.asked.get(key))}" for key in changed]
-    return "\n".join(
-        [
-            f"The run {folder} asked something else before. Changed:",
-            *lines,
-            "Go on with --update: answers that are still asked for stay valid, only the others "
-            "are asked anew. Or keep the old run and choose a new folder with --run.",
-        ]
+    lines = [
+        f"  {key}: {_short(before.get(key))} → {_short(plan.asked.get(key))}" for key in changed
+    ]
+    advice = (
+        "Go on with --update: answers that are still asked for stay valid, only the others are "
+        "asked anew. Or keep the old run and choose a new folder with --run."
     )
+    return "\n".join([f"The run {folder} asked something else before. Changed:", *lines, advice])
 
 
 def _short(value: Any) -> str:
     text = "(absent)" if value is None else str(value)
     return text if len(text) <= 60 else f"{text[:12]}…"
-
-

@@ -90,7 +90,5 @@ def _prompt(item: Prompt | str, position: int) -> Prompt:
     if isinstance(item, Prompt):
         return item
     if not isinstance(item, str) or not item.strip():
-        raise InputError(
-            f"prompts[{position}]: expected a text or a cai.Prompt, got {item!r:.60}."
-        )
+        raise InputError(f"prompts[{position}]: expected a text or a cai.Prompt, got {item!r:.60}.")
     return Prompt((Message("user", item),), source=f"prompts[{position}]")

@@ -70,6 +70,7 @@ def _put(items: queue.Queue[_Item | _End], item: _Item | _End, left: threading.E
     """Wait for room, but not for a consumer that has left."""
     while not left.is_set():
         try:
-            return items.put(item, timeout=0.1)
+            items.put(item, timeout=0.1)
         except queue.Full:
             continue
+        return

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["declines_to_revise", "leaks_revision", "same_text", "strip_preamble", "trim_to_sentence"]
+__all__ = [
+    "declines_to_revise",
+    "leaks_revision",
+    "same_text",
+    "strip_preamble",
+    "trim_to_sentence",
+]
 
 _REVISION = r"(?:revis(?:ed|ion)|rewrit(?:ten|e)|improved|updated|corrected|edited)"
 _PREAMBLE = re.compile(
@@ -26,7 +32,8 @@ _HEADING = re.compile(
 )
 _LEAK = re.compile(
     rf"\b{_REVISION} (?:response|answer|version|reply|text)\b|"
-    r"\b(?:the|this|your) (?:critique|revision)\b|\bas (?:the critique|you) (?:suggest|request)ed\b",
+    r"\b(?:the|this|your) (?:critique|revision)\b|"
+    r"\bas (?:the critique|you) (?:suggest|request)ed\b",
     re.IGNORECASE,
 )
 _DECLINES = re.compile(

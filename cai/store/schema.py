@@ -1,11 +1,11 @@
-"""Tables of a run store: one SQLite file per run, the truth of which all exports are projections."""
+"""Tables of a run store: one SQLite file per run; all exports are projections of it."""
 
 from __future__ import annotations
 
 __all__ = ["DDL", "SCHEMA_VERSION"]
 
 SCHEMA_VERSION = 1
-"""Kept in `PRAGMA user_version`; a newer file is refused, an older one is migrated."""
+"""Kept in `PRAGMA user_version`; a newer file is refused."""
 
 DDL = """
 -- Facts about the run: config, constitution, templates, hashes. JSON values.
@@ -35,7 +35,7 @@ CREATE TABLE calls (
 );
 
 -- Prompts in the order in which they were first read. A prompt keeps its group, a group its split.
--- `epoch` counts changes of the prompt file: prompts of an earlier epoch are no part of the exports.
+-- `epoch` counts changes of the prompt file: prompts of an earlier one are no part of exports.
 -- `start` is the last start of the run that read the prompt, so a repeated prompt is noticed.
 -- `signature` is the MinHash of the prompt (cai.store.signature); it stands before the long record
 -- so that it can be read alone.

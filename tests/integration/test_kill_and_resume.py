@@ -64,7 +64,7 @@ def stored(folder: Path) -> tuple[list[Row], set[str]]:
     with cai.RunStore.read(folder) as store:
         store.check()
         rows = [row for row, _ in rows_for(store, "report")]
-        calls = {request_id for request_id in store.request_ids()}
+        calls = set(store.request_ids())
     return rows, calls
 
 

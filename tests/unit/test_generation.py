@@ -22,7 +22,8 @@ from cai.errors import (
 )
 from cai.records import Completion, Message, Prompt, Request, Row
 
-PROMPTS = [f"Question number {word}?" for word in "one two three four five six seven".split()]
+NUMBERS = ("one", "two", "three", "four", "five", "six", "seven")
+PROMPTS = [f"Question number {word}?" for word in NUMBERS]
 
 
 def principle(name: str, weight: float = 1.0) -> Principle:
@@ -262,7 +263,7 @@ def test_no_stage_barriers(make: Make) -> None:
         return answer(request)
 
     for row in make(ScriptedEngine(answer=slow)):
-        finished.append(row.prompt.messages[0].content)
+        finished.append(row.prompt.messages[0].content)  # noqa: PERF401  # `slow` reads the list
     assert finished[-1] == "Question number one?"
 
 
@@ -350,9 +351,7 @@ def test_revisions_are_what_they_are(make: Make, reply: Completion, outcome: str
             assert revision.stripped == "Here is a revised response:"
 
 
-@pytest.mark.parametrize(
-    ("policy", "text"), [("drop", ""), ("trim", "One."), ("keep", "One. Tw")]
-)
+@pytest.mark.parametrize(("policy", "text"), [("drop", ""), ("trim", "One."), ("keep", "One. Tw")])
 def test_truncated_samples(make: Make, policy: str, text: str) -> None:
     def model(request: Request) -> str | Completion:
         if request.stage == "sample":

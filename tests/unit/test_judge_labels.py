@@ -69,8 +69,8 @@ def test_orders_are_averaged() -> None:
     assert verdict.flipped is True
 
 
-@given(st.floats(0, 1), st.floats(0, 1))
-def test_a_pure_position_bias_is_a_tie(slot: float, _: float) -> None:
+@given(st.floats(0, 1))
+def test_a_pure_position_bias_is_a_tie(slot: float) -> None:
     ab = OrderVerdict("ab", "answered", "x", slot, 1.0)
     ba = OrderVerdict("ba", "answered", "y", slot, 1.0)
     assert combine_orders((), ab, ba, tie_band=0.01).outcome == "tie"
@@ -89,8 +89,14 @@ def test_one_silent_order_leaves_no_verdict(outcome: str) -> None:
 
 @pytest.mark.parametrize(
     ("p", "band", "label"),
-    [(0.55, 0.05, "tie"), (0.45, 0.05, "tie"), (0.551, 0.05, "first"), (0.2, 0.05, "second")]
-    + [(0.5, 0.0, "tie"), (0.5001, 0.0, "first")],
+    [
+        (0.55, 0.05, "tie"),
+        (0.45, 0.05, "tie"),
+        (0.551, 0.05, "first"),
+        (0.2, 0.05, "second"),
+        (0.5, 0.0, "tie"),
+        (0.5001, 0.0, "first"),
+    ],
 )
 def test_tie_band(p: float, band: float, label: str) -> None:
     assert hard_label(p, band) == label
