@@ -47,7 +47,8 @@ class LabelMass:
 def spells(token: str, label: str) -> bool:
     """Whether a token is a variant that spells the label.
 
-    For the label A these are `A`, ` A`, `(A`, `A)`, `**A` and the like. Letter case counts: the article "a" is no vote for A.
+    For the label A these are `A`, ` A`, `(A`, `A)`, `**A` and the like. Letter case counts: the
+    article "a" is no vote for A.
     """
     return token.lstrip(_BEFORE).rstrip(_AFTER) == label
 
