@@ -23,8 +23,7 @@ def demo(
     Example: cai demo
     """
     from cai.cli.output import console, safe
-    from cai.cli.running import carry_out
-    from cai.cli.summary import print_result
+    from cai.cli.running import carry_out, print_result
     from cai.config import load_config
     from cai.loop import Generation
 
@@ -33,7 +32,7 @@ def demo(
         {"run": str(run), "prompts.limit": prompts},
     )
     generation = Generation(config)
-    print_result(generation.folder, carry_out(generation))
+    print_result(generation, carry_out(generation))
     console().print(
         f"\nRead a whole transcript:  cai show {safe(str(run))} 1\n"
         "Start a project of your own:  cai init my-project",

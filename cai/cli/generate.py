@@ -52,8 +52,7 @@ def generate(
 
     Example: cai generate cai.yaml --limit 20
     """
-    from cai.cli.running import carry_out
-    from cai.cli.summary import print_result
+    from cai.cli.running import carry_out, print_result
     from cai.config import load_config
     from cai.loop import Generation
 
@@ -68,7 +67,7 @@ def generate(
     if engine is not None:
         settings = _with_engine(settings, engine.value)
     generation = Generation(settings, update=update)
-    print_result(generation.folder, carry_out(generation))
+    print_result(generation, carry_out(generation))
 
 
 def _with_engine(config: Config, engine: str) -> Config:

@@ -1,4 +1,4 @@
-"""Carrying out a run from the command line: live progress, then the export."""
+"""Carrying out a run from the command line: live progress, then the export and a table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cai.loop import Generation, Progress
     from cai.store.export import ExportResult
 
-__all__ = ["carry_out", "progress_line"]
+__all__ = ["carry_out", "print_result", "progress_line"]
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -36,6 +36,32 @@ def carry_out(run: Generation) -> ExportResult:
             _watch(run, lambda line: console.print(line, soft_wrap=True), _SECONDS_BETWEEN_LINES)
         )
     return run.export()
+
+
+def print_result(run: Generation, result: ExportResult) -> None:
+    """Print what the whole run has come to, and the files that were written."""
+    from cai.cli.tables import print_files, print_heading, print_table, summary_lines
+    from cai.store import RunStore
+
+    with RunStore.read(run.folder) as store:
+        totals, seconds = store.totals(), store.meta("seconds") or 0.0
+    counts, progress = result.summary, run.progress
+    generated = sum(total.completion_tokens for total in totals)
+    read = sum(total.prompt_tokens for total in totals)
+    cached = sum(total.cached_tokens for total in totals)
+    print_heading(f"Run {run.folder}")
+    print_table(
+        ("What", "How much"),
+        [
+            ("Rows", f"{counts.rows:,} done, {progress.failed:,} failed"),
+            ("Calls", f"{sum(total.calls for total in totals):,}"),
+            ("Tokens", f"{generated:,} generated, {read:,} read ({cached:,} of them reused)"),
+            ("Seconds", f"{seconds:,.0f} at work, all starts together"),
+            *summary_lines(counts),
+        ],
+    )
+    print_heading("Files written")
+    print_files(result)
 
 
 def progress_line(progress: Progress) -> str:
