@@ -110,7 +110,9 @@ def silent(outcome: str) -> Verdict:
 def full_row(prompt: Prompt, first: str = "Old.", second: str = "Newer text.") -> Row:
     """Two samples, two rounds, a revision pair that the revision wins and a tie of samples."""
     rounds = (
-        Revision(1, "p1", "revised", "Middle.", "Bad.", "Sure: Middle.", "Sure:", "crit-1", "rev-1"),
+        Revision(
+            1, "p1", "revised", "Middle.", "Bad.", "Sure: Middle.", "Sure:", "crit-1", "rev-1"
+        ),
         Revision(2, "p2", "revised", second, "Still bad.", second, "", "crit-2", "rev-2"),
     )
     return Row(
