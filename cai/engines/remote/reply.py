@@ -1,0 +1,183 @@
+"""From the JSON of a chat completion to a `Completion`. The shape is checked, never assumed."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from cai.engines.remote.failure import classify, clean, refused
+from cai.errors import RowEngineError, TransientEngineError
+from cai.records import Completion, TokenAlternative, Usage
+
+if TYPE_CHECKING:
+    from cai.records import CompletionOutcome, Request
+
+__all__ = ["known_models", "read_reply"]
+
+_FINISHED = frozenset({None, "stop", "stop_sequence", "end_turn", "eos_token"})
+
+
+class _Alternative(BaseModel):
+    token: str
+    logprob: float
+
+
+class _Token(BaseModel):
+    top_logprobs: list[_Alternative] | None = None
+
+
+class _Logprobs(BaseModel):
+    content: list[_Token] | None = None
+
+
+class _Message(BaseModel):
+    content: str | None = None
+    refusal: str | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
+
+
+class _Cached(BaseModel):
+    cached_tokens: int | None = None
+
+
+class _Usage(BaseModel):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _Cached | None = None
+
+
+class _Reply(BaseModel):
+    choices: list[_Choice] | None = None
+    error: Any = None
+    usage: _Usage | None = None
+    model: str | None = None
+    system_fingerprint: str | None = None
+
+
+class _Model(BaseModel):
+    id: str
+
+
+class _Models(BaseModel):
+    data: list[_Model]
+
+
+def known_models(content: bytes) -> list[str] | None:
+    """The ids that `GET /models` lists, or None when the answer is no such list."""
+    try:
+        return [model.id for model in _Models.model_validate_json(content).data]
+    except ValidationError:
+        return None
+
+
+def read_reply(content: bytes, request: Request, model: str, secret: str | None) -> Completion:
+    """Read the body of a successful response.
+
+    Args:
+        content: JSON as it came.
+        request: what was asked.
+        model: the name that was asked for, used if the reply names none.
+        secret: the key, to be kept out of messages.
+
+    Raises:
+        RowEngineError: the reply holds no usable answer.
+        TransientEngineError: the body is cut off or no JSON.
+        FatalEngineError: the body reports an error that holds for every request.
+    """
+    reply = _parse(content, secret)
+    version = "/".join(filter(None, (reply.model or model, reply.system_fingerprint)))
+    version = clean(version, secret)
+    if reply.error and not reply.choices:
+        if refused(reply.error):
+            return Completion("", "refused", model=version)
+        # Routers report the failure of the server behind them in a response of status 200.
+        code = reply.error.get("code") if isinstance(reply.error, dict) else None
+        status = code if isinstance(code, int) and 400 <= code < 600 else 422
+        raise classify(status, reply.error, {}, secret)
+    if not reply.choices:
+        raise RowEngineError("The server's reply has no choices; it must have one")
+    choice = reply.choices[0]
+    first = _first_logprobs(choice.logprobs, request.sampling.top_logprobs)
+    # A judge asks for one token and reads its alternatives; the limit cuts nothing off there.
+    whole = bool(first) and request.sampling.max_tokens == 1
+    text, outcome = _answer(choice, whole, secret)
+    if outcome == "answered" and request.response_schema is not None:
+        _check_schema(text, request.response_schema, secret)
+    return Completion(text, outcome, _usage(reply.usage), first, version)
+
+
+def _parse(content: bytes, secret: str | None) -> _Reply:
+    try:
+        return _Reply.model_validate_json(content)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in found["loc"])
+    why = clean(f"{where} {found['msg']}", secret)
+    if found["type"] == "json_invalid":
+        raise TransientEngineError(f"The server's reply is no JSON: {why}")
+    raise RowEngineError(f"The server's reply is no chat completion: {why}")
+
+
+def _answer(choice: _Choice, whole: bool, secret: str | None) -> tuple[str, CompletionOutcome]:
+    text, finish = choice.message.content, choice.finish_reason
+    if choice.message.refusal:
+        return text or choice.message.refusal, "refused"
+    if finish == "content_filter":
+        return text or "", "refused"
+    if finish == "length":
+        # Without text, a reasoning model has used up the limit before it came to an answer.
+        return text or "", "answered" if whole else "truncated"
+    if finish not in _FINISHED:
+        said = clean(finish or "", secret)
+        raise RowEngineError(
+            f"The server ended the answer with finish_reason {said!r}; "
+            "it must be 'stop', 'length' or 'content_filter'"
+        )
+    if text is None:
+        raise RowEngineError("The server's reply has neither content nor a refusal")
+    return text, "answered"
+
+
+def _first_logprobs(logprobs: _Logprobs | None, count: int) -> tuple[TokenAlternative, ...]:
+    if not count or logprobs is None or not logprobs.content:
+        return ()
+    found = [
+        TokenAlternative(a.token, a.logprob)
+        for a in logprobs.content[0].top_logprobs or ()
+        if math.isfinite(a.logprob)
+    ]
+    return tuple(sorted(found, key=lambda a: -a.logprob)[:count])
+
+
+def _usage(usage: _Usage | None) -> Usage:
+    if usage is None:
+        return Usage()
+    details = usage.prompt_tokens_details
+    return Usage(
+        usage.prompt_tokens or 0,
+        usage.completion_tokens or 0,
+        (details.cached_tokens if details else None) or 0,
+    )
+
+
+def _check_schema(text: str, schema: dict[str, Any], secret: str | None) -> None:
+    import jsonschema
+
+    try:
+        jsonschema.validate(json.loads(text), schema)
+        return
+    except jsonschema.ValidationError as error:
+        why = error.message
+    except (ValueError, RecursionError) as error:
+        why = str(error)
+    raise RowEngineError(
+        f"The reply does not follow the requested JSON schema: {clean(why, secret)}"
+    )
