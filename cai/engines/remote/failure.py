@@ -34,13 +34,13 @@ _ADVICE = {
 
 def clean(text: str, secret: str | None) -> str:
     """Untrusted text as one printable line of at most 300 characters, without the secret."""
-    # Each control character becomes a space, so that no key is put together by taking one out.
+    if secret:
+        text = text.replace(secret, "[key]")
+    # Each control character becomes a space: taking one out could put the key together again.
     printable = "".join(
         " " if unicodedata.category(c)[0] in "CZ" else c for c in text[: 100 * _LONGEST_QUOTE]
     )
     line = " ".join(printable.split())
-    if secret:
-        line = line.replace(secret, "[key]")
     return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
 
 
