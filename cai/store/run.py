@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import orjson
@@ -14,12 +12,15 @@ from cai.errors import StoreError
 from cai.hashing import canonical_json, content_hash
 from cai.records import Completion, Request, Row, load
 from cai.store.admit import admit
-from cai.store.connect import connect_reader, connect_writer, lock_run
+from cai.store.connect import connect_writer, lock_run
 from cai.store.facts import Admitted, ListedRow, ModelCalls, StageTotals, StoredCall
+from cai.store.reader import Reader
 from cai.store.writer import Writer
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from cai.records import Prompt, Split
@@ -33,7 +34,8 @@ _Result = TypeVar("_Result")
 class RunStore:
     """One run. `RunStore.open` to write (one process at a time), `RunStore.read` to look.
 
-    Writes return only after they are durable. Reads see all that was written.
+    Writes return only after they are durable. Reads see all that was written before; while a walk
+    over rows is under way, other reads of the same store see the state in which it began.
     """
 
     def __init__(self, folder: Path, *, writable: bool, durable: bool) -> None:
@@ -44,7 +46,7 @@ class RunStore:
         try:
             if writable:
                 self._writer = Writer(connect_writer(self.path, durable), self.path)
-            self._reader = connect_reader(self.path)
+            self._reader = Reader(self.path)
         except BaseException:
             self.close()
             raise
@@ -80,10 +82,11 @@ class RunStore:
 
     def close(self) -> None:
         """Finish pending writes and release the run."""
-        if self._writer:
-            self._writer.close()
+        # The last connection to go folds the log into run.db; a reader could not.
         if hasattr(self, "_reader"):
             self._reader.close()
+        if self._writer:
+            self._writer.close()
         if self._lock:
             self._lock.close()
             self._lock = None
@@ -101,7 +104,7 @@ class RunStore:
 
     def meta(self, key: str) -> Any:
         """A fact about the run, or None."""
-        found = self._first("SELECT value FROM meta WHERE key = ?", key)
+        found = self._reader.first("SELECT value FROM meta WHERE key = ?", key)
         return orjson.loads(found[0]) if found else None
 
     def set_meta(self, **facts: Any) -> None:
@@ -111,7 +114,7 @@ class RunStore:
 
     def completion(self, request_id: str) -> Completion | None:
         """What was answered to this request, or None if it was never answered."""
-        found = self._first("SELECT completion FROM calls WHERE request_id = ?", request_id)
+        found = self._reader.first("SELECT completion FROM calls WHERE request_id = ?", request_id)
         return load(Completion, found[0]) if found else None
 
     async def remember(
@@ -149,7 +152,7 @@ class RunStore:
 
     def call(self, request_id: str) -> StoredCall | None:
         """An answered call with its whole request, or None."""
-        found = self._first(
+        found = self._reader.first(
             "SELECT c.fingerprint, h.messages, c.request, c.completion FROM calls c "
             "JOIN heads h ON h.hash = c.head WHERE c.request_id = ?",
             request_id,
@@ -168,7 +171,7 @@ class RunStore:
 
     def request_ids(self) -> Iterator[str]:
         """The ids of all answered calls."""
-        for (request_id,) in self._select("SELECT request_id FROM calls"):
+        for (request_id,) in self._reader.select("SELECT request_id FROM calls"):
             yield request_id
 
     async def admit(
@@ -195,7 +198,7 @@ class RunStore:
         `cai.store.access` decides who may read which split; exporters and trainers go through it.
         """
         marks = ", ".join("?" for _ in splits)
-        cursor = self._select(
+        cursor = self._reader.select(
             "SELECT r.record, g.split FROM prompts p JOIN rows r USING (prompt_id) "
             f"JOIN groups g USING (group_id) WHERE g.split IN ({marks}) AND r.status = ? "
             "AND r.plan = ? AND p.epoch = ? ORDER BY p.position",
@@ -210,7 +213,7 @@ class RunStore:
         Raises:
             StoreError: several ids begin so.
         """
-        cursor = self._select(
+        cursor = self._reader.select(
             "SELECT r.record, g.split FROM rows r JOIN prompts p USING (prompt_id) "
             "JOIN groups g USING (group_id) WHERE substr(r.prompt_id, 1, ?) = ? LIMIT 2",
             *(len(prompt_id), prompt_id),
@@ -225,7 +228,7 @@ class RunStore:
 
         Prompts that were admitted and have no row yet count as `waiting`.
         """
-        cursor = self._select(
+        cursor = self._reader.select(
             "SELECT g.split, coalesce(r.status, 'waiting'), count(*) FROM prompts p "
             "JOIN groups g USING (group_id) "
             "LEFT JOIN rows r ON r.prompt_id = p.prompt_id AND r.plan = ? "
@@ -236,7 +239,7 @@ class RunStore:
 
     def totals(self) -> list[StageTotals]:
         """Answered calls and their tokens by stage, over the whole life of the run."""
-        cursor = self._select(
+        cursor = self._reader.select(
             "SELECT stage, count(*), sum(prompt_tokens), sum(completion_tokens), "
             "sum(cached_tokens) FROM calls GROUP BY stage ORDER BY min(created)"
         )
@@ -244,7 +247,7 @@ class RunStore:
 
     def models(self) -> list[ModelCalls]:
         """Which revisions of which models answered, by stage, over the whole life of the run."""
-        cursor = self._select(
+        cursor = self._reader.select(
             "SELECT stage, fingerprint, json_extract(CAST(completion AS TEXT), '$.model') AS model,"
             " count(*) FROM calls GROUP BY stage, fingerprint, model "
             "ORDER BY min(created), stage, fingerprint, model"
@@ -259,7 +262,7 @@ class RunStore:
         """
         marks = ", ".join("?" for _ in statuses)
         wanted = f"AND coalesce(r.status, 'waiting') IN ({marks}) " if statuses else ""
-        cursor = self._select(
+        cursor = self._reader.select(
             "SELECT p.position + 1, p.prompt_id, g.split, coalesce(r.status, 'waiting') "
             "FROM prompts p JOIN groups g USING (group_id) "
             "LEFT JOIN rows r ON r.prompt_id = p.prompt_id AND r.plan = ? WHERE p.epoch = ? "
@@ -269,14 +272,9 @@ class RunStore:
         for record in cursor:
             yield ListedRow(*record)
 
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
+    def snapshot(self) -> AbstractContextManager[None]:
         """Let all reads inside see one and the same state, whatever is written meanwhile."""
-        self._reader.execute("BEGIN")
-        try:
-            yield
-        finally:
-            self._reader.rollback()
+        return self._reader.snapshot()
 
     def check(self) -> None:
         """Run SQLite's own integrity check.
@@ -284,18 +282,4 @@ class RunStore:
         Raises:
             StoreError: the file is damaged.
         """
-        if self._first("PRAGMA integrity_check") != ("ok",):
-            raise StoreError(_damaged(self.path))
-
-    def _select(self, query: str, *values: Any) -> Iterator[Any]:
-        try:
-            yield from self._reader.execute(query, values)
-        except sqlite3.DatabaseError as error:
-            raise StoreError(f"{_damaged(self.path)} ({error})") from error
-
-    def _first(self, query: str, *values: Any) -> Any:
-        return next(self._select(query, *values), None)
-
-
-def _damaged(path: Path) -> str:
-    return f"{path} is damaged. Restore it from a copy or start a new run."
+        self._reader.check()
