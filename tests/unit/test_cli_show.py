@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from cai.cli.app import app
 from cai.errors import CaiError, SplitError, StoreError, UsageError
 from cai.hashing import canonical_json
-from cai.records import Message, Prompt, Response, Revision, Row, load
+from cai.records import Message, Pair, Prompt, Response, Revision, Row, load
 from cai.store import RunStore
 from tests.unit.store_helpers import PLAN, answered, ask, fill, full_row, request
 
@@ -145,7 +145,7 @@ def test_rows_of_all_shapes_can_be_read(tmp_path: Path):
     prompt = Prompt((Message("user", "Q"),), source="prompts.jsonl:1")
     row = Row(
         prompt,
-        "an-earlier-plan",
+        PLAN,
         samples=(
             Response("", "cut of", "truncated", "s0"),
             Response("Whole.", "Whole. And a h", "truncated", "s1"),
@@ -156,13 +156,13 @@ def test_rows_of_all_shapes_can_be_read(tmp_path: Path):
                 Revision(2, "p1", "leaked", "Whole.", raw="Here is it", revise_request_id="r2"),
             ),
         ),
-        pairs=(
-            full_row(prompt)
-            .pairs[0]
-            .__class__(prompt.id, "samples", "a", "a", "sample 0", "sample 1", note="identical"),
-        ),
+        pairs=(Pair(prompt.id, "samples", "a", "a", "sample 0", "sample 1", note="identical"),),
     )
-    output = cai("show", fill(tmp_path / "run", [(row, "quarantine")]), prompt.id)
+    run = fill(tmp_path / "run", [(row, "quarantine")])
+    assert ["Pairs not judged", "1 identical"] in table(cai("show", run))
+    with RunStore.open(run) as store:
+        store.set_meta(plan="a later plan")
+    output = cai("show", run, prompt.id)
     for text in (
         *("earlier plan", "From prompts.jsonl:1; tags: none"),
         *("Sample 0: truncated, unusable\n  cut of", "As generated:\n    Whole. And a h"),

@@ -317,6 +317,27 @@ def test_a_damaged_file_is_named(tmp_path: Path):
             list(store.rows("train"))
 
 
+def test_tables_that_are_missing_are_said(run: Path):
+    sql(run, "DROP TABLE bands")
+    sql(run, "DROP TABLE rows")
+    with RunStore.read(run) as store, pytest.raises(StoreError, match=r"cannot be read: no such"):
+        list(store.rows("train"))
+
+
+def test_a_broken_index_is_found_by_the_check(run: Path):
+    connection = sqlite3.connect(run / "run.db")
+    connection.execute("PRAGMA writable_schema = ON")
+    # The index claims another column than the one it was built on.
+    connection.execute(
+        "UPDATE sqlite_schema SET sql = 'CREATE INDEX prompts_by_group ON prompts (start)' "
+        "WHERE name = 'prompts_by_group'"
+    )
+    connection.commit()
+    connection.close()
+    with RunStore.read(run) as store, pytest.raises(StoreError, match=r"damaged.*prompts_by_group"):
+        store.check()
+
+
 def test_a_closed_run_is_one_file(run: Path, tmp_path: Path):
     assert sorted(p.name for p in run.iterdir()) == ["run.db", "run.lock"]
     copy = tmp_path / "copy"
