@@ -20,7 +20,7 @@ def print_heading(text: str) -> None:
     from cai.cli.output import console, plain, safe
 
     if console().is_terminal:
-        console().print(f"\n[bold]{safe(text)}[/bold]", soft_wrap=True)
+        console().print("\n", safe(text), sep="", style="bold", soft_wrap=True)
     else:
         typer.echo(f"\n{plain(text)}")
 
@@ -65,7 +65,7 @@ def print_files(result: ExportResult) -> None:
     """What an export wrote, and where."""
     print_table(
         ("File", "Rows", "Bytes", "SHA-256"),
-        [(f.name, f.rows or "", f.bytes, f.sha256[:16]) for f in result.files],
+        [(f.name, "" if f.rows is None else f.rows, f.bytes, f.sha256[:16]) for f in result.files],
         numbers=(1, 2),
     )
     print_text(f"All in {result.folder}, with manifest.json.")

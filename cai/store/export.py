@@ -118,7 +118,7 @@ def _write_all(
     manifest = make_manifest(store, summary, files, sft)
     card = working / "README.md"
     card.write_text(render_card(manifest), encoding="utf-8", newline="\n")
-    files.append(facts_of(card, card.name, 0))
+    files.append(facts_of(card, card.name, None))
     manifest["files"] = [asdict(file) for file in files]
     _write_json(working / "manifest.json", manifest)
     return ExportResult(target, tuple(files), summary)

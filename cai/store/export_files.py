@@ -24,10 +24,13 @@ _CHARACTERS = 8_000_000
 
 @dataclass(frozen=True, slots=True)
 class ExportedFile:
-    """A written file. `name` is relative to the folder of the export, with `/`; sizes in bytes."""
+    """A written file. `name` is relative to the folder of the export, with `/`; sizes in bytes.
+
+    `rows` is None for a file that is no table.
+    """
 
     name: str
-    rows: int
+    rows: int | None
     bytes: int
     sha256: str
 
@@ -105,7 +108,7 @@ class ParquetFile:
         self._waiting, self._characters = [], 0
 
 
-def facts_of(path: Path, name: str, rows: int) -> ExportedFile:
+def facts_of(path: Path, name: str, rows: int | None) -> ExportedFile:
     """Size and SHA-256 of a finished file."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -206,6 +206,7 @@ def test_export_writes_and_lists_the_files(run: Path, tmp_path: Path):
     output = cai("export", run)
     listed = {line[0]: line[1:] for line in table(output)}
     assert listed["preferences.jsonl"][0] == "1"
+    assert listed["dev/preferences.jsonl"][:2] == ["0", "0"]
     assert "dev/sft.parquet" in listed
     assert (run / "export" / "manifest.json").is_file()
     out = tmp_path / "out"
