@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import types
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 
 from cai.errors import ConfigError, UsageError, nearest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pydantic import BaseModel, ValidationError
+    from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
 
 __all__ = ["parse_model", "read_yaml"]
 
@@ -26,18 +26,9 @@ def read_yaml(path: Path) -> Any:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+    text = _read_text(path)
     try:
-        return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        near = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
-        seen = f" In that folder: {', '.join(near)}." if near else ""
-        raise ConfigError(
-            f"No such file: {path}.{seen}{nearest(path.name, near)} Check the path."
-        ) from error
-    except (IsADirectoryError, PermissionError) as error:
-        raise ConfigError(f"Cannot read {path}: {error.strerror}. Name a YAML file.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 text. Save it as UTF-8.") from error
+        return YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
         where = ""
         if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
@@ -46,12 +37,39 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(
             f"{path}{where}: not valid YAML: {problem}. Correct that line."
         ) from error
+    except (ValueError, RecursionError) as error:
+        # Dates and numbers that do not exist, and brackets thousands deep, get past the parser.
+        raise ConfigError(
+            f"{path}: not valid YAML: {error}. Correct that value, or put it in quotes."
+        ) from error
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        near = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
+        seen = f" In that folder: {', '.join(near)}." if near else ""
+        raise ConfigError(
+            f"No such file: {path}.{seen}{nearest(path.name, near)} Check the path."
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"Cannot read {path}: {error.strerror}. Name a YAML file.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text. Save it as UTF-8.") from error
 
 
 def parse_model(
-    kind: type[_Model], data: Any, where: str, error: type[UsageError] = ConfigError
+    kind: type[_Model], data: Any, where: str | Path, error: type[UsageError] = ConfigError
 ) -> _Model:
     """Validate plain data as a model.
+
+    Args:
+        kind: the model.
+        data: what is to become one.
+        where: what the message calls the data. For the path of a YAML file that was read from it,
+            the message also has the lines.
+        error: what to raise.
 
     Raises:
         error: the data does not fit; the message names key, value, what is allowed and where.
@@ -59,33 +77,66 @@ def parse_model(
     from pydantic import ValidationError
 
     if not isinstance(data, dict):
+        got = "nothing" if data is None else type(data).__name__
         raise error(
-            f"{where}: expected 'key: value' lines, got {type(data).__name__}. "
+            f"{where}: expected 'key: value' lines, got {got}. "
             f"Allowed keys: {', '.join(kind.model_fields)}."
         )
     try:
         return kind.model_validate(data)
     except ValidationError as failure:
-        raise error(f"{where}: {_explain(failure, kind)}") from failure
+        items = failure.errors(include_url=False)
+        root = _nodes(where) if isinstance(where, Path) else None
+        lines = [_line(root, item["loc"]) for item in items]
+        found = [_explain(item, kind) for item in items]
+        if len(found) == 1:
+            raise error(f"{where}{', ' if lines[0] else ''}{lines[0]}: {found[0]}") from failure
+        listed = [f"{line}: {one}" if line else one for line, one in zip(lines, found, strict=True)]
+        raise error("\n  ".join([f"{where}:", *listed])) from failure
 
 
-def _explain(failure: ValidationError, kind: type[BaseModel]) -> str:
-    lines = []
-    for item in failure.errors(include_url=False):
-        location = item["loc"]
-        key = ".".join(str(part) for part in location) or "the file"
-        if item["type"] == "extra_forbidden":
-            fields = _fields_at(kind, location[:-1])
-            near = nearest(str(location[-1]), fields)
-            lines.append(f"unknown key '{key}'. Allowed here: {', '.join(fields)}.{near}")
-        elif item["type"] == "missing":
-            lines.append(f"'{key}' is missing. Add it.")
-        else:
-            message = item["msg"].removeprefix("Value error, ")
-            lines.append(
-                f"'{key}': {message[:1].lower()}{message[1:]} (got {item['input']!r:.80})."
-            )
-    return "\n  ".join(lines) if len(lines) == 1 else "\n  " + "\n  ".join(lines)
+def _explain(item: ErrorDetails, kind: type[BaseModel]) -> str:
+    location = item["loc"]
+    key = ".".join(str(part) for part in location) or "the file"
+    if item["type"] == "extra_forbidden":
+        fields = _fields_at(kind, location[:-1])
+        near = nearest(str(location[-1]), fields)
+        return f"unknown key '{key}'. Allowed here: {', '.join(fields)}.{near}"
+    if item["type"] == "missing":
+        return f"'{key}' is missing. Add it."
+    if item["type"] == "model_type":
+        fields = _fields_at(kind, location)
+        return (
+            f"'{key}' is a section with keys of its own: {', '.join(fields)} "
+            f"(got {item['input']!r:.80})."
+        )
+    message = item["msg"].removeprefix("Value error, ")
+    return f"'{key}': {message[:1].lower()}{message[1:]} (got {item['input']!r:.80})."
+
+
+def _nodes(path: Path) -> Any:
+    """The YAML file as nodes that know their lines; it has been read without an error before."""
+    from ruamel.yaml import YAML
+
+    return YAML(typ="safe", pure=True).compose(_read_text(path))
+
+
+def _line(node: Any, location: tuple[int | str, ...]) -> str:
+    """`line 7` for the deepest part of `location` that the file has; empty when it has none."""
+    from ruamel.yaml.nodes import MappingNode, SequenceNode
+
+    found = ""
+    for part in location:
+        entries: dict[str, tuple[Any, Any]] = {}
+        if isinstance(node, MappingNode):
+            entries = {key.value: (key, value) for key, value in node.value if key.id == "scalar"}
+        elif isinstance(node, SequenceNode):
+            entries = {str(index): (value, value) for index, value in enumerate(node.value)}
+        if str(part) not in entries:
+            break
+        marked, node = entries[str(part)]
+        found = f"line {marked.start_mark.line + 1}"
+    return found
 
 
 def _fields_at(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:

@@ -10,6 +10,7 @@ import traceback
 __all__ = ["main"]
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count; typer exits so on Ctrl-C
+_STOPPED = "stopped. Start the same command again to go on: nothing answered is lost."
 
 
 def main() -> None:
@@ -17,14 +18,17 @@ def main() -> None:
 
     With `CAI_DEBUG=1` in the environment, errors come with their traceback.
     """
-    from cai.cli.app import app
-
     try:
+        from cai.cli.app import app
+
         app()
     except SystemExit as leaving:
         if leaving.code == _INTERRUPTED:
-            _say("stopped. Start the same command again to go on: nothing answered is lost.")
+            _say(_STOPPED)
         raise
+    except KeyboardInterrupt:
+        _say(_STOPPED)
+        sys.exit(_INTERRUPTED)
     except Exception as error:
         if os.environ.get("CAI_DEBUG"):
             traceback.print_exc()

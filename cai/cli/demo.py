@@ -22,8 +22,8 @@ def demo(
 
     Example: cai demo
     """
-    from cai.cli.output import console, safe
     from cai.cli.running import carry_out, print_result
+    from cai.cli.tables import print_text
     from cai.config import load_config
     from cai.loop import Generation
 
@@ -33,8 +33,7 @@ def demo(
     )
     generation = Generation(config)
     print_result(generation, carry_out(generation))
-    console().print(
-        f"\nRead a whole transcript:  cai show {safe(str(run))} 1\n"
-        "Start a project of your own:  cai init my-project",
-        soft_wrap=True,
+    print_text(
+        f"\nRead a whole transcript:  cai show {run} 1\n"
+        "Start a project of your own:  cai init my-project"
     )

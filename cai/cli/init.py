@@ -21,7 +21,7 @@ def init(
 
     Example: cai init my-project
     """
-    from cai.cli.output import console, plain
+    from cai.cli.tables import print_text
     from cai.errors import UsageError
 
     files = _files()
@@ -34,12 +34,8 @@ def init(
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
-    console().print(
-        plain(
-            f"Wrote {', '.join(files)} to {folder}.\nNext:  cd {folder} && cai generate cai.yaml"
-        ),
-        markup=False,
-        soft_wrap=True,
+    print_text(
+        f"Wrote {', '.join(files)} to {folder}.\nNext:  cd {folder} && cai generate cai.yaml"
     )
 
 

@@ -9,26 +9,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 __all__ = ["console", "error_console", "is_terminal", "plain", "safe"]
 
 # C0 and C1 controls but newline and tab, DEL, bidirectional overrides and isolates, zero-width
-# and line-separator characters, tag characters, and lone surrogates.
+# and line-separator characters, interlinear annotations, tag characters, and lone surrogates.
 _UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"
-    "\U000e0000-\U000e007f\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
 )
 
 
-def safe(text: str) -> str:
-    """Make untrusted text inert on a terminal: no control characters, no rich markup."""
-    from rich.markup import escape
+def safe(text: str) -> Text:
+    """Untrusted text for rich: no control characters; markup and `:emoji:` stay as written."""
+    from rich.text import Text
 
-    return escape(plain(text))
+    return Text(plain(text))
 
 
 def plain(text: str) -> str:
-    """The same for output that rich does not interpret."""
+    """Untrusted text without control characters, for output that rich does not interpret."""
     return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 

@@ -25,11 +25,11 @@ def load_config(path: Path | str, overrides: Mapping[str, Any] | None = None) ->
     """
     path = Path(path)
     data = read_yaml(path)
-    config = parse_config(_overridden(data, overrides or {}), str(path))
+    config = parse_config(_overridden(data, overrides or {}), path)
     return _anchored(config, path.parent)
 
 
-def parse_config(data: Any, where: str = "config") -> Config:
+def parse_config(data: Any, where: str | Path = "config") -> Config:
     """Validate plain data as a config.
 
     Raises:
@@ -45,23 +45,43 @@ def _overridden(data: Any, overrides: Mapping[str, Any]) -> Any:
         *parents, leaf = dotted.split(".")
         target = data
         for part in parents:
-            target = target.setdefault(part, {})
-        target[leaf] = value
+            # An empty section is as good as a missing one.
+            if target.get(part) is None:
+                target[part] = {}
+            target = target[part]
+            if not isinstance(target, dict):
+                break
+        else:
+            target[leaf] = value
     return data
 
 
 def _anchored(config: Config, base: Path) -> Config:
-    def anchor(value: str | None) -> str | None:
-        if value is None or not (base / value).exists():
-            return value
-        return str((base / value).resolve())
-
+    prompts, templates = config.prompts, config.templates
     return config.model_copy(
         update={
-            "constitution": anchor(config.constitution),
-            "prompts": config.prompts.model_copy(update={"path": anchor(config.prompts.path)}),
-            "templates": config.templates.model_copy(
-                update={"folder": anchor(config.templates.folder)}
+            "constitution": _anchor(config.constitution, base, _is_path(config.constitution)),
+            "prompts": prompts.model_copy(
+                update={"path": _anchor(prompts.path, base, prompts.path != "starter")}
+            ),
+            "templates": templates.model_copy(
+                update={"folder": _anchor(templates.folder, base, is_path=True)}
             ),
         }
     )
+
+
+def _is_path(constitution: str) -> bool:
+    return Path(constitution).suffix in (".yaml", ".yml") or "/" in constitution
+
+
+def _anchor(value: str | None, base: Path, is_path: bool) -> str | None:
+    """A path relative to the config, if there is such a file there.
+
+    One that is nowhere is also anchored, so that the error names the place where it should be.
+    """
+    if value is None or not (is_path or (base / value).is_file()):
+        return value
+    if (base / value).exists() or not Path(value).exists():
+        return str((base / value).resolve())
+    return value

@@ -55,7 +55,7 @@ def load_constitution(
             or its name; an include selects nothing; an id occurs twice; there is no principle.
     """
     path = _path_of(ref, root or content_dir("constitution"))
-    file = parse_model(ConstitutionFile, read_yaml(path), str(path))
+    file = parse_model(ConstitutionFile, read_yaml(path), path)
     _check_place(file, path)
     principles = _resolve(file, path, _family_folders(path, principles_root))
     return Constitution(
@@ -215,7 +215,7 @@ def _family(name: str, path: Path, folders: list[Path]) -> Family:
 
 
 def _read_family(file: Path) -> Family:
-    family = parse_model(Family, read_yaml(file), str(file))
+    family = parse_model(Family, read_yaml(file), file)
     if family.family != file.stem:
         raise ConfigError(
             f"{file}: the file is named {file.stem} but says 'family: {family.family}'. "
