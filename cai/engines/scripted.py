@@ -7,6 +7,7 @@ import inspect
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cai.hashing import content_hash, unit_interval
@@ -117,7 +118,9 @@ class ScriptedEngine:
 def made_up(request: Request) -> Reply:
     """The default script: an answer in the shape of the stage, hashed from the request."""
     if request.stage == "judge":
-        return ScriptedEngine.label(_preference(request), mass=0.97)
+        verdict = ScriptedEngine.label(_preference(request), mass=0.97)
+        asked = request.sampling.top_logprobs
+        return replace(verdict, first_logprobs=verdict.first_logprobs[:asked])
     last = request.messages[-1].content
     words = [word.strip(".,:;?!\"'()<>/") for word in last.split()]
     topic = next((w for w in sorted(words, key=len, reverse=True) if w.isalpha()), "this")
