@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from cai.errors import FatalEngineError, RowEngineError, TransientEngineError
@@ -98,7 +98,7 @@ class Caller:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _ask_and_remember(self, request_id: str, request: Request) -> Completion:
-        completion = await self._try(request)
+        completion = _storable(await self._try(request))
         await self._memory.remember(request_id, self.engine.fingerprint, request, completion)
         meter, usage = self._meter, completion.usage
         meter.asked += 1
@@ -133,6 +133,20 @@ class Caller:
 
     def _count_retry(self, _: RetryCallState) -> None:
         self._meter.retried += 1
+
+
+def _storable(completion: Completion) -> Completion:
+    """Replace lone surrogates, which no file format can hold, as a server's JSON may have them."""
+    text = _well_formed(completion.text)
+    alternatives = tuple(
+        replace(alternative, token=_well_formed(alternative.token))
+        for alternative in completion.first_logprobs
+    )
+    return replace(completion, text=text, first_logprobs=alternatives)
+
+
+def _well_formed(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _wait(state: RetryCallState) -> float:

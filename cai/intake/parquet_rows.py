@@ -33,8 +33,8 @@ def read_parquet(path: Path) -> Iterator[Prompt]:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    import pyarrow as pa  # type: ignore[import-untyped]
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
     try:
         with readable(path), pq.ParquetFile(path, pre_buffer=False) as file:

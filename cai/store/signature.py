@@ -40,7 +40,7 @@ class Signer:
 
     def __init__(self) -> None:
         """Draw the permutations once; they are shared by all signatures."""
-        from datasketch import MinHash  # type: ignore[import-untyped]
+        from datasketch import MinHash
 
         self._kind = MinHash
         self._permutations = MinHash(PERMUTATIONS, seed=_SEED, scheme="affine32").permutations

@@ -75,6 +75,14 @@ async def test_a_cancelled_caller_does_not_take_the_answer_from_others() -> None
     assert len(memory.kept) == 1
 
 
+async def test_half_a_surrogate_pair_is_replaced() -> None:
+    async def reply(_: Request) -> Completion:
+        return Completion("a\ud83d b \U0001f600", "answered")
+
+    answer = await Caller(Engine(reply), Memory(), Meter()).ask(request())
+    assert answer.completion.text == "a\ufffd b \U0001f600"
+
+
 async def test_a_row_error_is_not_tried_again() -> None:
     calls = 0
 
