@@ -60,6 +60,7 @@ class OpenAIEngine:
         self._timeout_s = timeout_s
         self._key: str | None = None
         self._client: AsyncOpenAI | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._starting = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -68,11 +69,14 @@ class OpenAIEngine:
     async def start(self) -> None:
         """Reach the server, and check that it knows the model where it lists its models.
 
+        Started again in another event loop, the engine opens connections that belong to that loop.
+
         Raises:
             FatalEngineError: no key, no server at the address, or no such model.
         """
         async with self._starting:
-            if self._client is not None:
+            loop = asyncio.get_running_loop()
+            if self._client is not None and self._loop is loop:
                 return
             self._key = self._read_key()
             client = self._open()
@@ -81,7 +85,7 @@ class OpenAIEngine:
             except BaseException:
                 await client.close()
                 raise
-            self._client = client
+            self._client, self._loop = client, loop
 
     async def complete(self, request: Request) -> Completion:
         """Answer one request.
@@ -91,7 +95,7 @@ class OpenAIEngine:
             RowEngineError: the server rejects this request, or its reply is unusable.
             FatalEngineError: bad key, unknown model, no credit, or the engine is not started.
         """
-        if self._client is None:
+        if self._client is None or self._loop is not asyncio.get_running_loop():
             raise FatalEngineError("the engine is not running: `await engine.start()` first")
         got = await self._send(self._client, "/chat/completions", self._body(request))
         if isinstance(got, TransientEngineError):
@@ -106,7 +110,8 @@ class OpenAIEngine:
     async def close(self) -> None:
         """Close the connections."""
         client, self._client = self._client, None
-        if client is not None:
+        # Connections belong to an event loop. Those of another loop cannot be closed from this one.
+        if client is not None and self._loop is asyncio.get_running_loop():
             await client.close()
 
     def _read_key(self) -> str | None:

@@ -346,6 +346,28 @@ async def test_start_twice_asks_once_and_close_twice_is_fine(server: Server) -> 
         await engine.complete(request())
 
 
+async def test_an_engine_that_ran_in_another_loop_connects_anew(
+    server: Server, engine: OpenAIEngine
+) -> None:
+    before = engine._client
+    other = asyncio.new_event_loop()
+    other.close()
+    engine._loop = other
+    with pytest.raises(FatalEngineError, match="start"):
+        await engine.complete(request())
+    await engine.start()
+    assert (await engine.complete(request())).text == "Hello."
+    assert server.listed == 2
+    assert before is not None
+    await before.close()
+    last = engine._client
+    engine._loop = other
+    await engine.close()
+    assert last is not None
+    assert not last.is_closed()
+    await last.close()
+
+
 async def test_an_unknown_model_names_the_nearest(server: Server) -> None:
     server.models = [f"small-{i}" for i in range(9)] + ["zzz"]
     engine = OpenAIEngine("smal-3", base_url=server.url)
