@@ -142,11 +142,9 @@ def _line(node: Any, location: tuple[int | str, ...]) -> str:
 def _fields_at(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """Names of the fields of the model that lies at `location` within `kind`."""
     for part in location:
-        if isinstance(part, int):
-            continue
-        if part not in kind.model_fields:
-            return []
-        kind = _model_in(kind.model_fields[part].annotation) or kind
+        # Positions in lists, and the names that pydantic gives to the members of a union, are none.
+        if part in kind.model_fields:
+            kind = _model_in(kind.model_fields[str(part)].annotation) or kind
     return list(kind.model_fields)
 
 

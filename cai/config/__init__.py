@@ -4,6 +4,7 @@ from cai.config.identity import asked, changed_keys
 from cai.config.load import load_config, parse_config
 from cai.config.schema import (
     Config,
+    CritiqueSamplingConfig,
     JudgeConfig,
     LoopConfig,
     ModelConfig,
@@ -18,6 +19,7 @@ from cai.config.schema import (
 
 __all__ = [
     "Config",
+    "CritiqueSamplingConfig",
     "JudgeConfig",
     "LoopConfig",
     "ModelConfig",

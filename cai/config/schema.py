@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 __all__ = [
     "RUNTIME",
     "Config",
+    "CritiqueSamplingConfig",
     "JudgeConfig",
     "LoopConfig",
     "ModelConfig",
@@ -46,6 +47,13 @@ class SamplingConfig(_Section):
     """1 samples from the model's own distribution, 0 always takes the likeliest token."""
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
     """Samples only from the likeliest tokens that together hold this much probability."""
+
+
+class CritiqueSamplingConfig(SamplingConfig):
+    """How critiques decode. A section that sets one key keeps the shorter default of the other."""
+
+    max_tokens: int = Field(default=256, ge=1)
+    """Most tokens that a critique may have."""
 
 
 class ModelConfig(_Section):
@@ -134,7 +142,7 @@ class LoopConfig(_Section):
     """Which pairs are made: (original, final revision) and (sample, sample)."""
     sample: SamplingConfig = SamplingConfig()
     """Decoding of samples."""
-    critique: SamplingConfig = SamplingConfig(max_tokens=256)
+    critique: CritiqueSamplingConfig = CritiqueSamplingConfig()
     """Decoding of critiques."""
     revision: SamplingConfig = SamplingConfig()
     """Decoding of revisions."""

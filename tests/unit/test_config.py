@@ -1,0 +1,412 @@
+"""The config file: reading, checking, and what of it a stored run holds on to."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from annotated_types import Ge, Gt, Le
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from cai.cli.init import config_schema
+from cai.config import Config, asked, changed_keys, load_config, parse_config
+from cai.errors import ConfigError, InputError
+from cai.yaml import parse_model, read_yaml
+
+MINIMAL: Mapping[str, Any] = {"prompts": {"path": "p.txt"}}
+
+
+def write(folder: Path, text: str | bytes, name: str = "cai.yaml") -> Path:
+    path = folder / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def message(path: Path, **overrides: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, overrides)
+    return str(caught.value)
+
+
+def sections(kind: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo, Any]]:
+    """Every field of the config with its dotted key and the type of its value, `None` left out."""
+    for name, info in kind.model_fields.items():
+        inner = [a for a in get_args(info.annotation) if a is not type(None)]
+        nullable = type(None) in get_args(info.annotation)
+        annotation = inner[0] if nullable else info.annotation
+        yield f"{prefix}{name}", info, annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from sections(annotation, f"{prefix}{name}.")
+
+
+def runtime_keys() -> set[str]:
+    return {
+        key
+        for key, info, _ in sections(Config)
+        if isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("x-runtime")
+    }
+
+
+def is_runtime(key: str) -> bool:
+    return any(key == marked or key.startswith(f"{marked}.") for marked in runtime_keys())
+
+
+def other_value(info: FieldInfo, annotation: Any, now: Any) -> Any:
+    """A valid value that differs from the one that the config has now."""
+    if get_origin(annotation) is tuple:
+        return list(now)[:1]
+    if get_origin(annotation) is Literal:
+        return next((v for v in get_args(annotation) if v != now), None)
+    if annotation is bool:
+        return not now
+    if annotation is str:
+        return "another"
+    low = next((m.ge for m in info.metadata if isinstance(m, Ge)), 0)
+    high = next((m.le for m in info.metadata if isinstance(m, Le)), None)
+    if annotation is int:
+        return now + 1 if now is not None and now != high else low
+    assert annotation is float
+    strict = any(isinstance(m, Gt) for m in info.metadata)
+    return now / 2 if now else (0.25 if strict or high else low + 0.25)
+
+
+def put(data: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
+    *parents, leaf = key.split(".")
+    target = data
+    for part in parents:
+        target[part] = target.get(part) or {}
+        target = target[part]
+    target[leaf] = value
+    return data
+
+
+def value_at(config: Config, key: str) -> Any:
+    value: Any = config
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value
+
+
+# All roles are named, so that their keys exist; one policy would stand in for them otherwise.
+FULL: Mapping[str, Any] = {**MINIMAL, "models": {"policy": {}, "critic": {}, "judge": {}}}
+LEAVES = [
+    (key, info, annotation)
+    for key, info, annotation in sections(Config)
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel))
+]
+
+
+def changed_config(key: str, info: FieldInfo, annotation: Any) -> tuple[Config, Config]:
+    before = parse_config(json.loads(json.dumps(FULL)))
+    value = other_value(info, annotation, value_at(before, key))
+    after = parse_config(put(json.loads(json.dumps(FULL)), key, value))
+    assert value_at(after, key) != value_at(before, key)
+    return before, after
+
+
+@pytest.mark.parametrize(("key", "info", "annotation"), LEAVES, ids=[key for key, _, _ in LEAVES])
+def test_a_stored_run_holds_on_to_exactly_what_is_not_run_time(key, info, annotation):
+    if key == "format":  # has one value only
+        return
+    before, after = changed_config(key, info, annotation)
+    expected = () if is_runtime(key) else (key,)
+    assert changed_keys(asked(before), asked(after)) == expected
+
+
+def test_the_run_time_keys_are_the_ones_that_are_promised():
+    assert runtime_keys() == {
+        *("run", "output", "runtime", "prompts.limit"),
+        *(
+            f"models.{role}.{name}"
+            for role in ("policy", "critic", "judge")
+            for name in ("base_url", "api_key_env", "device", "batch_size", "timeout_s")
+        ),
+    }
+
+
+def test_asked_is_plain_and_flat():
+    keys = asked(parse_config(dict(MINIMAL)))
+    assert keys["loop.pairs"] == ["revision", "samples"]
+    assert keys["loop.critique.max_tokens"] == 256
+    assert keys["models.critic"] is None
+    assert json.loads(json.dumps(keys)) == keys
+
+
+def test_naming_a_role_is_a_change():
+    before, after = parse_config(dict(MINIMAL)), parse_config(dict(FULL))
+    changed = changed_keys(asked(before), asked(after))
+    assert "models.critic" in changed
+    assert "models.judge.model" in changed
+    assert not any(key.startswith("models.policy") for key in changed)
+
+
+def test_changed_keys_names_what_is_new_gone_or_different():
+    assert changed_keys({"a": 1, "b": 2, "c": None}, {"b": 3, "c": None, "d": 4}) == ("a", "b", "d")
+    assert changed_keys({"a": None}, {}) == ("a",)
+
+
+def test_every_key_is_described_in_the_schema():
+    schema = json.loads(config_schema())
+    models = [schema, *schema["$defs"].values()]
+    assert len(models) > 10
+    for model in models:
+        assert model["additionalProperties"] is False
+        for key, field in model["properties"].items():
+            # Pydantic leaves out what the section itself says in the same words.
+            target = schema["$defs"].get(field.get("$ref", "").rpartition("/")[2], {})
+            described = field.get("description") or target.get("description", "")
+            assert len(described.split()) > 1, f"{model['title']}.{key}"
+
+
+def test_defaults_are_valid_under_the_schema():
+    import jsonschema
+
+    schema = json.loads(config_schema())
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.validate(json.loads(parse_config(dict(FULL)).model_dump_json()))
+    assert list(validator.iter_errors({**MINIMAL, "lopp": {}}))
+
+
+def test_an_unknown_key_is_named_with_its_line_and_the_nearest_one(tmp_path):
+    path = write(tmp_path, "prompts:\n  path: p.txt\nloop:\n  rounds: 2\n  sampels: 3\n")
+    said = message(path)
+    assert said.startswith(f"{path}, line 5: unknown key 'loop.sampels'.")
+    assert "Allowed here: seed, samples, rounds," in said
+    assert said.endswith("Did you mean 'samples'?")
+
+
+def test_an_unknown_key_under_an_optional_section(tmp_path):
+    path = write(tmp_path, "prompts: {path: p}\nmodels:\n  judge:\n    modle: x\n")
+    said = message(path)
+    assert ", line 4: unknown key 'models.judge.modle'" in said
+    assert "Did you mean 'model'?" in said
+
+
+def test_a_wrong_value_is_named_with_what_is_allowed_and_its_line(tmp_path):
+    path = write(tmp_path, "prompts: {path: p}\nmodels:\n  policy:\n    engine: script\n")
+    said = message(path)
+    assert said.startswith(f"{path}, line 4: 'models.policy.engine': ")
+    assert "'transformers', 'openai' or 'scripted' (got 'script')" in said
+
+
+def test_several_mistakes_are_all_told(tmp_path):
+    path = write(tmp_path, "loop: {rounds: -1}\noutput:\n  formats:\n    - jsonl\n    - xml\n")
+    lines = message(path).splitlines()
+    assert lines[0] == f"{path}:"
+    assert lines[1] == "  'prompts' is missing. Add it."
+    assert lines[2].startswith("  line 1: 'loop.rounds': ")
+    assert lines[2].endswith("greater than or equal to 0 (got -1).")
+    assert lines[3].startswith("  line 5: 'output.formats.1': ")
+
+
+def test_a_missing_key_is_told_at_its_section(tmp_path):
+    said = message(write(tmp_path, "run: x\nprompts:\n  limit: 3\n"))
+    assert ", line 2: 'prompts.path' is missing" in said
+
+
+def test_a_section_that_is_no_section(tmp_path):
+    said = message(write(tmp_path, "\nprompts: p.txt\n"))
+    assert ", line 2: 'prompts' is a section with keys of its own: path, format, limit" in said
+    assert "(got 'p.txt')" in said
+
+
+def test_keys_that_are_no_words(tmp_path):
+    said = message(write(tmp_path, "prompts: {path: p}\n1: 2\n"))
+    assert ", line 2: '1': " in said
+
+
+def test_a_key_below_a_wrong_section_is_no_second_mistake(tmp_path):
+    said = message(write(tmp_path, "prompts: {path: p}\nmodels: {policy: {engine: {a: 1}}}\n"))
+    assert ", line 2: 'models.policy.engine': " in said
+    assert "\n" not in said
+
+
+def test_one_key_of_a_section_leaves_the_others_alone():
+    config = parse_config({**MINIMAL, "loop": {"critique": {"temperature": 0.5}}})
+    assert config.loop.critique.max_tokens == parse_config(dict(MINIMAL)).loop.critique.max_tokens
+
+
+def test_a_list_where_a_section_should_be_does_not_hide_the_line(tmp_path):
+    said = message(write(tmp_path, "prompts:\n  path: [a, b]\n"))
+    assert ", line 2: 'prompts.path': " in said
+
+
+@pytest.mark.parametrize(
+    ("section", "part"),
+    [
+        ("loop: {samples: 1, pairs: [samples]}", "needs samples of 2 or more"),
+        ("split: {dev: 0.5, held_out: 0.5}", "must stay below 1"),
+        ("judge: {tie_band: 0.5}", "less than 0.5"),
+        ("format: 2", "input should be 1 (got 2)"),
+    ],
+)
+def test_values_that_cannot_be(tmp_path, section, part):
+    said = message(write(tmp_path, f"prompts: {{path: p}}\n{section}\n"))
+    assert part in said
+    assert ", line 2: " in said
+
+
+def test_the_whole_file_can_be_at_fault():
+    class Pairwise(BaseModel):
+        pass
+
+    with pytest.raises(InputError, match=r"^row 3: expected 'key: value' lines, got list\."):
+        parse_model(Pairwise, [1], "row 3", InputError)
+    with pytest.raises(ConfigError, match=r"^config: unknown key 'a'\."):
+        parse_config({**MINIMAL, "a": 1})
+
+
+class Inner(BaseModel, extra="forbid"):
+    size: int = 0
+
+
+class Outer(BaseModel):
+    inner: list[Inner] | str = ""
+
+
+def test_unknown_keys_inside_lists_and_unions():
+    with pytest.raises(ConfigError, match=r"Allowed here: size\. Did you mean 'size'\?"):
+        parse_model(Outer, {"inner": [{"sice": 1}]}, "x")
+
+
+@pytest.mark.parametrize(("text", "got"), [("", "nothing"), ("- a\n", "list"), ("text", "str")])
+def test_a_file_that_is_no_mapping(tmp_path, text, got):
+    said = message(write(tmp_path, text))
+    assert f"expected 'key: value' lines, got {got}. Allowed keys: format, run," in said
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("run: a\nrun: b\n", 2, 'duplicate key "run"'),
+        ("run: a\nloop: b: c\n", 2, "mapping values are not allowed here"),
+        ("run: a\n\n\tloop: 2\n", 3, "cannot start any token"),
+        ("run: !!python/object:os.system x\n", 1, "python/object:os.system"),
+        ("run: *there\n", 1, "undefined alias"),
+        ("run: a\n---\nrun: b\n", 2, "another document"),
+    ],
+)
+def test_broken_yaml_names_the_line(tmp_path, text, line, problem):
+    path = write(tmp_path, text)
+    said = message(path)
+    assert said.startswith(f"{path}, line {line}: not valid YAML: ")
+    assert problem in said
+
+
+@pytest.mark.parametrize("text", ["run: 2020-13-45", "run: !!int x", "[" * 5000, "run: \0"])
+def test_what_gets_past_the_yaml_parser_is_told_too(tmp_path, text):
+    assert "not valid YAML" in message(write(tmp_path, text))
+
+
+def test_not_utf8(tmp_path):
+    path = write(tmp_path, "run: Zürich".encode("latin-1"))
+    assert message(path) == f"{path} is not UTF-8 text. Save it as UTF-8."
+
+
+def test_a_folder_in_place_of_a_file(tmp_path):
+    said = message(tmp_path)
+    assert said.startswith(f"Cannot read {tmp_path}: ")
+    assert "directory" in said
+    assert "Cannot read" in message(write(tmp_path, "run: x") / "cai.yaml")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_no_permission(tmp_path):
+    path = write(tmp_path, "run: x")
+    path.chmod(0)
+    assert "Permission denied" in message(path)
+
+
+def test_a_missing_file_lists_what_is_there(tmp_path):
+    write(tmp_path, "", "cia.yaml")
+    write(tmp_path, "", "other.yml")
+    write(tmp_path, "", "notes.txt")
+    said = message(tmp_path / "cai.yaml")
+    assert "In that folder: cia.yaml, other.yml. Did you mean 'cia.yaml'?" in said
+    assert message(tmp_path / "no" / "cai.yaml").endswith("cai.yaml. Check the path.")
+
+
+def test_reading_keeps_the_plain_types(tmp_path):
+    path = write(tmp_path, "a: 1\nb: [x, 2.5, true, null]\nc: {d: 'é'}\n")
+    assert read_yaml(path) == {"a": 1, "b": ["x", 2.5, True, None], "c": {"d": "é"}}
+
+
+def test_overrides_win_and_make_their_sections(tmp_path):
+    path = write(tmp_path, "prompts: {path: p.txt, limit: 5}\n")
+    overrides = {"prompts.limit": 2, "runtime.concurrency": 3, "models.policy.engine": "scripted"}
+    config = load_config(str(path), overrides)
+    assert config.prompts.limit == 2
+    assert config.runtime.concurrency == 3
+    assert config.models.policy.engine == "scripted"
+    assert load_config(path).prompts.limit == 5
+    path = write(tmp_path, "prompts: {path: p.txt}\nruntime:\n")
+    assert load_config(path, {"runtime.concurrency": 3}).runtime.concurrency == 3
+
+
+def test_an_override_inside_a_wrong_section_reports_the_section(tmp_path):
+    path = write(tmp_path, "prompts: p.txt\n")
+    assert "'prompts' is a section" in message(path, **{"prompts.limit": 2})
+    assert "got list" in message(write(tmp_path, "- a"), run="x")
+
+
+def test_an_unknown_override_is_an_unknown_key(tmp_path):
+    path = write(tmp_path, "prompts: {path: p.txt}\n")
+    assert "unknown key 'loop.roundz'" in message(path, **{"loop.roundz": 2})
+
+
+ANCHORED = "prompts: {path: p.txt}\nconstitution: %s\ntemplates: {folder: mine}\n"
+
+
+def test_paths_are_relative_to_the_config(tmp_path, monkeypatch):
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    for folder in (home / "mine", elsewhere):
+        folder.mkdir(parents=True)
+    write(home, "", "p.txt")
+    write(home, "", "c.yaml")
+    write(home, ANCHORED % "c.yaml")
+    monkeypatch.chdir(elsewhere)
+    config = load_config(Path("../home/cai.yaml"))
+    assert config.prompts.path == str(home / "p.txt")
+    assert config.constitution == str(home / "c.yaml")
+    assert config.templates.folder == str(home / "mine")
+    assert config.run == "runs/default"
+
+
+def test_what_is_nowhere_is_looked_for_beside_the_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "home").mkdir()
+    config = load_config(write(tmp_path / "home", ANCHORED % "c.yaml"))
+    assert config.prompts.path == str(tmp_path / "home" / "p.txt")
+    assert config.constitution == str(tmp_path / "home" / "c.yaml")
+    assert config.templates.folder == str(tmp_path / "home" / "mine")
+
+
+def test_what_is_only_in_the_current_folder_stays(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "home").mkdir()
+    write(tmp_path, "", "p.txt")
+    assert load_config(write(tmp_path / "home", "prompts: {path: p.txt}")).prompts.path == "p.txt"
+
+
+def test_names_are_no_paths(tmp_path):
+    # A folder of the same name is not a constitution file.
+    (tmp_path / "harmless-helpful").mkdir()
+    (tmp_path / "starter").mkdir()
+    config = load_config(
+        write(tmp_path, "prompts: {path: starter}\nconstitution: harmless-helpful\n")
+    )
+    assert config.constitution == "harmless-helpful"
+    assert config.prompts.path == "starter"
+    assert config.templates.folder is None
+    write(tmp_path, "", "own")
+    config = load_config(write(tmp_path, "prompts: {path: starter}\nconstitution: own\n"))
+    assert config.constitution == str(tmp_path / "own")
+
+
+def test_the_config_cannot_be_changed_afterwards():
+    config = parse_config(dict(MINIMAL))
+    with pytest.raises(ValueError, match="frozen"):
+        config.run = "x"  # type: ignore[misc]
