@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -21,7 +22,7 @@ from cai.store import RunStore
 from cai.store.groups import GroupIndex
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
     from cai.config import JudgeConfig, OutputConfig
     from cai.constitution.models import Constitution
@@ -65,7 +66,9 @@ class Generation:
             config: the whole config.
             constitution: in place of the one that the config names.
             prompts: in place of the file that the config names.
-            engines: in place of those that the config describes; they are not closed.
+            engines: in place of those that the config describes. After `stream` they are still
+                open; after a synchronous run they are closed, because their event loop ends, and
+                start again when they are used again.
             update: accept that a stored run asked something else; keep what is still valid.
 
         Raises:
@@ -135,7 +138,7 @@ class Generation:
 
     def __iter__(self) -> Iterator[Row]:
         """Yield rows as they are finished; also works in a notebook."""
-        return iterate(self.stream)
+        return iterate(self._stream_and_close)
 
     def pairs(self) -> Iterator[Pair]:
         """Yield judged pairs as they appear, oriented so that `first` is the chosen one.
@@ -145,7 +148,7 @@ class Generation:
         for row in self:
             yield from (pair.oriented() for pair in row.pairs if pair.verdict)
 
-    async def stream(self) -> AsyncIterator[Row]:
+    async def stream(self) -> AsyncGenerator[Row]:
         """Yield rows as they are finished.
 
         Raises:
@@ -160,11 +163,21 @@ class Generation:
             )
             with RunStore.open(self.folder, durable=self.config.runtime.durable) as store:
                 epoch, start = self._begin(store, plan)
-                async for row in self._rows(store, plan, epoch, start):
-                    yield row
+                # Whoever leaves the iteration early leaves the inner ones in this order, too.
+                async with aclosing(self._rows(store, plan, epoch, start)) as rows:
+                    async for row in rows:
+                        yield row
         finally:
             if self._own_engines:
                 await self._engines.close()
+
+    async def _stream_and_close(self) -> AsyncGenerator[Row]:
+        try:
+            async with aclosing(self.stream()) as rows:
+                async for row in rows:
+                    yield row
+        finally:
+            await self._engines.close()
 
     def export(self, folder: Path | str | None = None) -> ExportResult:
         """Write the training files of all finished rows; see `cai.store.export`.
@@ -182,7 +195,7 @@ class Generation:
 
     async def _rows(
         self, store: RunStore, plan: Plan, epoch: int, start: int
-    ) -> AsyncIterator[Row]:
+    ) -> AsyncGenerator[Row]:
         progress, attempts = self.progress, self.config.runtime.attempts
         # Roles that share an engine share its caller, so that equal requests meet.
         callers = {
@@ -206,10 +219,11 @@ class Generation:
         progress.total, progress.started = self.source.total, time.monotonic()
         try:
             todo = self._todo(store, plan, epoch, start)
-            async for row in in_work(todo, work, self.config.runtime.concurrency):
-                progress.done += not row.failed
-                progress.failed += row.failed
-                yield row
+            async with aclosing(in_work(todo, work, self.config.runtime.concurrency)) as rows:
+                async for row in rows:
+                    progress.done += not row.failed
+                    progress.failed += row.failed
+                    yield row
         finally:
             for caller in callers.values():
                 await caller.close()

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 __all__ = ["in_work"]
 
@@ -19,7 +19,7 @@ async def in_work(
     items: AsyncIterator[_Item],
     work: Callable[[_Item], Awaitable[_Result]],
     concurrency: int,
-) -> AsyncIterator[_Result]:
+) -> AsyncGenerator[_Result]:
     """Yield `await work(item)` as results appear, with at most `concurrency` items in work.
 
     Memory holds the items in work and as many finished results, however many items there are. The

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterator
 
 __all__ = ["iterate"]
 
@@ -23,28 +24,25 @@ class _End:
         self.error = error
 
 
-def iterate(start: Callable[[], AsyncIterator[_Item]]) -> Iterator[_Item]:
-    """Yield what an asynchronous iterator yields, a few items ahead at most.
+def iterate(start: Callable[[], AsyncGenerator[_Item]]) -> Iterator[_Item]:
+    """Yield what an asynchronous generator yields, a few items ahead at most.
 
     Args:
-        start: makes the asynchronous iterator; called on the thread that runs it.
+        start: makes the asynchronous generator; called on the thread that runs it.
 
     Raises:
-        BaseException: whatever the asynchronous iterator raises.
+        BaseException: whatever the asynchronous generator raises.
     """
     # Bounded, so that a slow consumer slows the producer down instead of filling memory.
     items: queue.Queue[_Item | _End] = queue.Queue(maxsize=16)
     left = threading.Event()
 
     async def pump() -> None:
-        source = start()
-        try:
+        async with aclosing(start()) as source:
             async for item in source:
                 await asyncio.to_thread(_put, items, item, left)
                 if left.is_set():
                     break
-        finally:
-            await source.aclose()  # type: ignore[attr-defined]
 
     def run() -> None:
         end = _End()
