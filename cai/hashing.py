@@ -13,6 +13,8 @@ __all__ = ["canonical_json", "content_hash", "short_id", "unit_interval"]
 def canonical_json(value: Any) -> bytes:
     """Serialise plain data or dataclasses with sorted keys and no spaces.
 
+    The fields of a dataclass stay in the order in which its class defines them.
+
     Raises:
         TypeError: for values that JSON cannot hold.
     """
