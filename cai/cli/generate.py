@@ -27,6 +27,9 @@ def generate(
     run: Annotated[
         Path | None, typer.Option(help="Folder of the run, in place of the config's.")
     ] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="Prompt file, in place of the config's.")
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Use only the first so many prompts.")
     ] = None,
@@ -59,6 +62,8 @@ def generate(
     overrides: dict[str, Any] = {}
     if run is not None:
         overrides["run"] = str(run)
+    if prompts is not None:
+        overrides["prompts.path"] = str(prompts.absolute())
     if limit is not None:
         overrides["prompts.limit"] = limit
     if concurrency is not None:
