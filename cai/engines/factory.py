@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from cai.errors import ConfigError, MissingExtraError
+from cai.errors import CaiError, ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
     from cai.config import ModelConfig, ModelsConfig
     from cai.engines.base import Engine
 
 __all__ = ["Engines", "open_engine", "open_engines"]
+
+_ROLES = ("policy", "critic", "judge")
 
 
 @dataclass(frozen=True)
@@ -32,20 +34,29 @@ class Engines:
     async def start(self) -> None:
         """Start all; stops those that started when one cannot.
 
+        The message of an error begins with the roles of the engine that cannot start.
+
         Raises:
             FatalEngineError: as the engine's `start`.
             MissingExtraError: as the engine's `start`.
         """
         try:
             for engine in self.distinct:
-                await engine.start()
+                try:
+                    await engine.start()
+                except CaiError as error:
+                    players = {role for role in _ROLES if getattr(self, role) is engine}
+                    raise _for_roles(error, players) from error
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
-        """Close all."""
-        await asyncio.gather(*(engine.close() for engine in self.distinct))
+        """Close all, even when one fails to; the first failure is raised afterwards."""
+        closing = (engine.close() for engine in self.distinct)
+        for failure in await asyncio.gather(*closing, return_exceptions=True):
+            if failure is not None:
+                raise failure
 
 
 def open_engine(config: ModelConfig) -> Engine:
@@ -91,13 +102,29 @@ def open_engines(models: ModelsConfig) -> Engines:
     """Engines for all roles; roles with equal configs share one.
 
     Raises:
-        ConfigError: as `open_engine`.
-        MissingExtraError: as `open_engine`.
+        ConfigError: as `open_engine`; the message begins with the roles.
+        MissingExtraError: as `open_engine`; the message begins with the roles.
     """
     critic = models.critic or models.policy
-    judge = models.judge or critic
+    configs = {"policy": models.policy, "critic": critic, "judge": models.judge or critic}
     opened: dict[ModelConfig, Engine] = {}
-    for config in (models.policy, critic, judge):
-        if config not in opened:
+    for config in configs.values():
+        if config in opened:
+            continue
+        try:
             opened[config] = open_engine(config)
-    return Engines(opened[models.policy], opened[critic], opened[judge])
+        except CaiError as error:
+            players = {role for role, its in configs.items() if its == config}
+            raise _for_roles(error, players) from error
+    return Engines(**{role: opened[config] for role, config in configs.items()})
+
+
+def _for_roles(error: CaiError, players: set[str]) -> CaiError:
+    """The same kind of error, with a message that begins with the roles."""
+    *others, last = (role for role in _ROLES if role in players)
+    who = f"{', '.join(others)} and {last}" if others else last
+    # Built without __init__, which differs between the classes. The original may be raised again
+    # by its engine, and must not collect a prefix each time.
+    named = type(error).__new__(type(error), f"The model for {who}: {error}")
+    named.__dict__.update(error.__dict__)
+    return named

@@ -18,7 +18,7 @@ from cai.engines import (
     open_engine,
     open_engines,
 )
-from cai.errors import ConfigError, FatalEngineError, MissingExtraError
+from cai.errors import ConfigError, FatalEngineError, MissingExtraError, TransientEngineError
 
 
 class Noting(ScriptedEngine):
@@ -133,6 +133,68 @@ async def test_what_started_is_closed_when_a_later_one_fails() -> None:
     assert log[:2] == ["start a", "start b"]
     assert "start c" not in log
     assert "close a" in log
+
+
+@pytest.mark.parametrize(
+    ("roles", "who"),
+    [
+        ("aab", "policy and critic"),
+        ("baa", "critic and judge"),
+        ("aba", "policy and judge"),
+        ("bab", "critic"),
+        ("aaa", "policy, critic and judge"),
+    ],
+)
+async def test_an_error_at_the_start_names_the_roles(roles: str, who: str) -> None:
+    made = {"a": Noting("a", [], broken=True), "b": Noting("b", [])}
+    engines = Engines(*(made[role] for role in roles))
+    for _ in range(2):
+        with pytest.raises(FatalEngineError) as caught:
+            await engines.start()
+        assert str(caught.value) == f"The model for {who}: cannot start"
+
+
+async def test_naming_the_roles_keeps_the_kind_of_error_and_what_it_carries() -> None:
+    class Failing(ScriptedEngine):
+        error: Exception = TransientEngineError("busy", 2.0)
+
+        async def start(self) -> None:
+            raise self.error
+
+    one = Failing()
+    for _ in range(2):
+        with pytest.raises(TransientEngineError) as busy:
+            await Engines(one, one, one).start()
+        assert str(busy.value) == "The model for policy, critic and judge: busy"
+        assert busy.value.retry_after == 2.0
+    one.error = MissingExtraError("It", "local")
+    with pytest.raises(MissingExtraError, match=r"critic: It needs .*\[local\]"):
+        await Engines(ScriptedEngine(), one, ScriptedEngine()).start()
+    one.error = ValueError("a bug")
+    with pytest.raises(ValueError, match=r"^a bug$"):
+        await Engines(one, one, one).start()
+
+
+def test_an_error_at_the_opening_names_the_roles(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = ModelConfig(base_url="http://localhost:8000/v1")
+    with pytest.raises(ConfigError, match=r"^The model for critic and judge: The engine"):
+        open_engines(ModelsConfig(policy=scripted("a"), critic=wrong))
+    monkeypatch.setattr(factory, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"^The model for judge: The engine"):
+        open_engines(ModelsConfig(policy=scripted("a"), judge=ModelConfig()))
+
+
+async def test_all_are_closed_even_when_one_fails_to() -> None:
+    log: list[str] = []
+
+    class Stuck(Noting):
+        async def close(self) -> None:
+            raise OSError("stuck")
+
+    engines = Engines(Stuck("a", log), Noting("b", log), Noting("c", log))
+    with pytest.raises(OSError, match="stuck"):
+        await engines.close()
+    assert log == ["close b", "close c"]
 
 
 def test_the_face_of_the_package() -> None:
