@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ScriptedAnswer", "ScriptedEngine"]
 
-Reply = str | Completion
+Reply = str | Completion | Exception
 ScriptedAnswer = Callable[[Request], Reply | Awaitable[Reply]]
-"""What a script looks like: a function of the request that returns or raises."""
+"""What a script looks like: a function of the request. An exception may be raised or returned."""
 
 _OPENINGS = ("First,", "In short,", "One way:", "To begin,", "Usually,", "Simply put,")
 _VERBS = ("think about", "look closely at", "talk over", "take time for", "write down", "plan")
@@ -58,7 +58,8 @@ class ScriptedEngine:
         """Take a script.
 
         Args:
-            answer: returns a text or a completion for a request, or raises; may be asynchronous.
+            answer: returns a text or a completion for a request, or raises or returns an
+                exception; may be asynchronous.
             name: part of the fingerprint; engines with different scripts need different names.
             latency_s: seconds that each answer takes.
         """
@@ -84,7 +85,7 @@ class ScriptedEngine:
         """Answer from the script.
 
         Raises:
-            Exception: whatever the script raises.
+            Exception: whatever the script raises or returns.
         """
         self._in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self._in_flight)
@@ -97,6 +98,8 @@ class ScriptedEngine:
         finally:
             self._in_flight -= 1
             self.by_stage[request.stage] += 1
+        if isinstance(reply, Exception):
+            raise reply
         if isinstance(reply, Completion):
             return reply
         prompt_tokens = sum(len(message.content.split()) for message in request.messages)

@@ -16,7 +16,7 @@ import cai.engines.scripted
 from cai.constitution import Principle
 from cai.content import content_dir
 from cai.engines import Engine, ScriptedEngine
-from cai.errors import RowEngineError
+from cai.errors import RowEngineError, TransientEngineError
 from cai.judge.labels import label_mass
 from cai.loop.text import leaks_revision
 from cai.records import Completion, Message, Request, Sampling, Stage
@@ -148,7 +148,7 @@ def test_label_builds_what_a_judge_reads(p: float, mass: float) -> None:
     assert probabilities == sorted(probabilities, reverse=True)
 
 
-async def test_scripts_may_return_completions_wait_or_raise() -> None:
+async def test_scripts_may_return_completions_or_errors_wait_or_raise() -> None:
     refusal = Completion("No.", "refused")
     assert await ScriptedEngine(lambda _: refusal).complete(ask()) is refusal
 
@@ -165,6 +165,13 @@ async def test_scripts_may_return_completions_wait_or_raise() -> None:
     with pytest.raises(RowEngineError, match="cannot"):
         await engine.complete(ask(stage="revise"))
     assert (engine.calls, engine.by_stage["revise"]) == (1, 1)
+
+    lost = TransientEngineError("come back", 3.0)
+    engine = ScriptedEngine(lambda _: lost)
+    with pytest.raises(TransientEngineError) as caught:
+        await engine.complete(ask())
+    assert caught.value is lost
+    assert (engine.calls, engine.max_in_flight) == (1, 1)
 
 
 async def test_counts_and_latency() -> None:
