@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["OpenAIEngine"]
 
 _MOST_LOGPROBS = 20
+# Some servers keep a seed in 32 bits with a sign.
+_SEEDS = 2**31
 _LONGEST_CHECK_S = 30.0
 _NO_MODEL_LIST = (404, 405)
 
@@ -193,7 +195,7 @@ class OpenAIEngine:
         except TimeoutError:
             why = f"it took longer than {limit:g} s"
         except (openai.APIError, aiohttp.ClientError) as error:
-            why = clean(str(error.__cause__ or error), self._key)
+            why = clean(str(error.__cause__ or "") or str(error), self._key)
         return TransientEngineError(f"The server did not answer ({why})")
 
     def _body(self, request: Request) -> dict[str, Any]:
@@ -213,7 +215,7 @@ class OpenAIEngine:
             body["temperature"] = sampling.temperature
             body["top_p"] = sampling.top_p
         if sampling.seed is not None:
-            body["seed"] = sampling.seed
+            body["seed"] = sampling.seed % _SEEDS
         if sampling.stop:
             body["stop"] = list(sampling.stop)
         if sampling.top_logprobs:

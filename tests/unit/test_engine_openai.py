@@ -10,7 +10,9 @@ import traceback
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from html import escape
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
@@ -150,6 +152,11 @@ async def test_a_custom_server_gets_every_sampling_parameter(
             "stop": ["\n\n"],
         }
     ]
+
+
+@pytest.mark.parametrize(("seed", "sent"), [(0, 0), (2**31 - 1, 2**31 - 1), (2**62 + 5, 5)])
+def test_a_long_seed_is_cut_to_what_all_servers_take(seed: int, sent: int) -> None:
+    assert OpenAIEngine("o9")._body(request(seed=seed))["seed"] == sent
 
 
 async def test_the_default_server_gets_what_reasoning_models_accept() -> None:
@@ -333,6 +340,18 @@ async def test_a_reply_follows_the_schema_or_its_row_fails(
             await engine.complete(asked)
     server.reply = answer('{"sco', "length")
     assert (await engine.complete(asked)).outcome == "truncated"
+
+
+@pytest.mark.parametrize(
+    "schema", [{"type": "nonsense"}, {"$ref": "#/nowhere"}, {"$ref": "http://10.0.0.1/schema.json"}]
+)
+async def test_a_broken_schema_fails_its_row_and_fetches_nothing(
+    server: Server, engine: OpenAIEngine, schema: dict[str, Any]
+) -> None:
+    server.reply = answer("{}")
+    asked = Request((Message("user", "Rate"),), Sampling(16), response_schema=schema)
+    with pytest.raises(RowEngineError, match="no valid JSON schema"):
+        await engine.complete(asked)
 
 
 async def test_start_twice_asks_once_and_close_twice_is_fine(server: Server) -> None:
@@ -536,6 +555,14 @@ async def test_a_broken_key_is_not_quoted(key: str, monkeypatch: pytest.MonkeyPa
     with pytest.raises(FatalEngineError, match="printable ASCII") as caught:
         await OpenAIEngine("small-1").start()
     assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", [KEY, "sk-a/b+c==", 'sk-a"b', "sk-a'b", "sk-a'b\"c\\d", "a<b&c"])
+def test_a_key_is_found_in_every_spelling(key: str) -> None:
+    echoes = [key, repr(key)[1:-1], json.dumps(key)[1:-1], quote(key, safe=""), escape(key)]
+    for echo in echoes:
+        assert clean(f"Bearer {echo}.", key) == "Bearer [key]."
+    assert clean(str([key]), key).strip("[]'\"") == "key"
 
 
 def test_untrusted_text_is_one_short_line() -> None:

@@ -11,7 +11,9 @@ import math
 import unicodedata
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from cai.errors import EngineError, FatalEngineError, RowEngineError, TransientEngineError
 
@@ -35,7 +37,8 @@ _ADVICE = {
 def clean(text: str, secret: str | None) -> str:
     """Untrusted text as one printable line of at most 300 characters, without the secret."""
     if secret:
-        text = text.replace(secret, "[key]")
+        for spelling in _spellings(secret):
+            text = text.replace(spelling, "[key]")
     # Each control character becomes a space: taking one out could put the key together again.
     printable = "".join(
         " " if unicodedata.category(c)[0] in "CZ" else c for c in text[: 100 * _LONGEST_QUOTE]
@@ -98,6 +101,14 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             when = when.replace(tzinfo=UTC)
         return max(0.0, (when - datetime.now(UTC)).total_seconds())
     return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _spellings(secret: str) -> list[str]:
+    """The secret as it may stand in plain text, Python, JSON, HTML and addresses."""
+    doubled = secret.replace("\\", "\\\\")
+    quoted = {doubled.replace(mark, f"\\{mark}") for mark in "'\""}
+    spellings = {secret, doubled, escape(secret), quote(secret, safe="")} | quoted
+    return sorted(spellings, key=len, reverse=True)
 
 
 def _codes(body: object) -> set[str]:

@@ -170,12 +170,19 @@ def _usage(usage: _Usage | None) -> Usage:
 
 def _check_schema(text: str, schema: dict[str, Any], secret: str | None) -> None:
     import jsonschema
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
 
     try:
-        jsonschema.validate(json.loads(text), schema)
+        # With a registry of its own, a `$ref` to an address is never fetched.
+        jsonschema.validate(json.loads(text), schema, registry=Registry())
         return
     except jsonschema.ValidationError as error:
         why = error.message
+    except (jsonschema.SchemaError, Unresolvable) as error:
+        raise RowEngineError(
+            f"The response_schema of the request is no valid JSON schema: {clean(str(error), None)}"
+        ) from error
     except (ValueError, RecursionError) as error:
         why = str(error)
     raise RowEngineError(
