@@ -9,7 +9,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cai.cli.app import app
-from cai.config import load_config
 from cai.errors import (
     CaiError,
     ChangedRunError,
@@ -291,17 +290,3 @@ def test_a_full_disk_loses_nothing_that_was_stored(config, tmp_path, monkeypatch
     assert rows_done(tmp_path / "run") == 8
     ends = [(run / "export/preferences.jsonl").read_bytes() for run in (tmp_path / "run", whole)]
     assert ends[0] == ends[1]
-
-
-def test_demo_goes_through_the_same(tmp_path, monkeypatch):
-    import cai.config
-
-    def scripted(path, overrides):
-        return load_config(path, {**overrides, "models.policy.engine": "scripted"})
-
-    monkeypatch.setattr(cai.config, "load_config", scripted)
-    arguments = ["demo", "--run", str(tmp_path / "[demo]"), "--prompts", "3"]
-    result = CliRunner().invoke(app, arguments)
-    assert result.exit_code == 0, result.output
-    assert rows_done(tmp_path / "[demo]") == 3
-    assert f"cai show {tmp_path / '[demo]'} 1" in result.stdout

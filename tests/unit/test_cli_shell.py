@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import unicodedata
 from pathlib import Path
 
@@ -15,19 +16,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
+from typer.testing import CliRunner
 
 import cai
 import cai.cli.app
 from cai.cli import main
 from cai.cli.output import console, error_console, is_terminal, plain, safe
 from cai.errors import ChangedRunError, ConfigError, FatalEngineError, StoreError
+from cai.store import RunStore
 
 ROOT = Path(cai.__file__).parent.parent
+MAIN = "from cai.cli import main; main()"
+# Whoever starts the tests in the background has SIGINT ignored, and children inherit that.
+HANDLED = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 
 
 def shell(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from cai.cli import main; main()", *arguments],
+        [sys.executable, "-c", MAIN, *arguments],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", **env},
@@ -122,6 +128,42 @@ def test_ctrl_c_during_a_command(monkeypatch, capsys):
     assert "stopped. Start the same command again to go on" in capsys.readouterr().err
 
 
+def test_ctrl_c_in_the_middle_of_a_run(tmp_path):
+    (tmp_path / "prompts.txt").write_text("\n".join(f"What is {i}?" for i in range(20_000)))
+    (tmp_path / "cai.yaml").write_text(
+        "run: run\nprompts: {path: prompts.txt}\nmodels: {policy: {engine: scripted}}\n"
+    )
+    started = subprocess.Popen(
+        [sys.executable, "-c", f"{HANDLED}; {MAIN}", "generate", "cai.yaml"],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        while not rows_of(tmp_path / "run"):
+            assert started.poll() is None
+            time.sleep(0.05)
+        started.send_signal(signal.SIGINT)
+        _, said = started.communicate(timeout=60)
+    finally:
+        started.kill()
+    assert started.returncode == 130
+    assert said.strip().splitlines()[-1].startswith("stopped. Start the same command again")
+    assert "Traceback" not in said
+    with RunStore.read(tmp_path / "run") as store:
+        store.check()
+    assert 0 < rows_of(tmp_path / "run") < 20_000
+
+
+def rows_of(folder: Path) -> int:
+    try:
+        with RunStore.read(folder) as store:
+            return sum(n for (_, status), n in store.row_counts().items() if status == "done")
+    except StoreError:
+        return 0
+
+
 def test_other_exits_pass_through(ends):
     assert ends(SystemExit(3)) == (3, "")
 
@@ -129,6 +171,11 @@ def test_other_exits_pass_through(ends):
 def test_version():
     done = shell("--version")
     assert (done.returncode, done.stdout) == (0, f"constitutional-ai {cai.__version__}\n")
+
+
+def test_version_through_the_app():
+    result = CliRunner().invoke(cai.cli.app.app, ["--version"])
+    assert (result.exit_code, result.output) == (0, f"constitutional-ai {cai.__version__}\n")
 
 
 def test_help_names_every_command():
@@ -165,7 +212,7 @@ def test_a_closed_pipe_is_no_error(tmp_path):
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [sys.executable, "-c", "from cai.cli import main; main()", "constitution", "list"],
+        [sys.executable, "-c", MAIN, "constitution", "list"],
         stdout=write,
         stderr=subprocess.PIPE,
         text=True,
