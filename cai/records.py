@@ -186,7 +186,7 @@ class Revision:
     """One round of critique and revision of one response.
 
     `text` is the best text after the round: the revision if `outcome` is `revised`, otherwise the
-    text that went in. `stripped` is the leaked preamble that was cut off, if any.
+    text that went in. `stripped` is leaked scaffolding that was cut off, if any.
     """
 
     round: int

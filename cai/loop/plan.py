@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "load_templates", "make_plan"]
 
+_READING = 1
+"""Counts changes in how answers are read into rows; rows of an earlier count are made anew."""
+
 _NAMES = ("constitution", "prompts.path", "prompts.format", "templates.")
 """Keys that only name content; the content itself is compared by its hash."""
 
@@ -92,6 +95,7 @@ def make_plan(
     """
     keys = {k: v for k, v in asked(config).items() if not k.startswith(_NAMES)}
     keys["constitution"] = constitution.hash
+    keys["reading"] = _READING
     keys |= {f"templates.{stage}": template.hash for stage, template in templates.items()}
     keys |= {
         "models.policy.fingerprint": engines.policy.fingerprint,

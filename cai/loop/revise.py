@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cai.loop.critique import critique
 from cai.loop.draw import draw_principles
 from cai.loop.sample import usable_text
-from cai.loop.text import declines_to_revise, leaks_revision, same_text, strip_preamble
+from cai.loop.text import declines_to_revise, leaks_revision, same_text, strip_scaffolding
 from cai.records import Request, Revision
 from cai.templates import transcript
 
@@ -97,13 +97,13 @@ def read_revision(
         text: the usable part of the completion; empty when it hit the limit and is dropped.
 
     Returns:
-        The outcome, the text without a leaked preamble, and the preamble.
+        The outcome, the text without leaked scaffolding, and the scaffolding.
     """
     if completion.outcome == "refused" or declines_to_revise(text):
         return "refused", "", ""
     if not text and completion.outcome == "truncated":
         return "truncated", "", ""
-    rest, stripped = strip_preamble(text)
+    rest, stripped = strip_scaffolding(text)
     if not rest:
         return "empty", "", stripped
     if leaks_revision(rest) and not leaks_revision(before):

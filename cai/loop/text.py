@@ -1,4 +1,4 @@
-"""What can be seen of a text without a model: leaked preambles, refusals to revise, cut ends.
+"""What can be seen of a text without a model: leaked scaffolding, refusals to revise, cut ends.
 
 These checks record and clean; they decide nothing about quality. A refusal check by keywords is a
 smoke test, so it looks only for a model that declines the *task of revising*, which is never the
@@ -13,7 +13,7 @@ __all__ = [
     "declines_to_revise",
     "leaks_revision",
     "same_text",
-    "strip_preamble",
+    "strip_scaffolding",
     "trim_to_sentence",
 ]
 
@@ -29,6 +29,14 @@ _HEADING = re.compile(
     rf"\A\s*(?:\*\*|#+\s*|\[)?\s*(?:{_REVISION}|final|new)?\s*(?:response|answer|version|reply)\s*"
     r"(?:\*\*|\])?\s*:\s*(?:\*\*)?\s*",
     re.IGNORECASE,
+)
+_TAG = r"</?\s*(?:conversation|response|answer(?:_[ab])?|critique|principle|revision)\s*>"
+_OUTER_TAGS = re.compile(rf"\A(?:\s*{_TAG})+|(?:{_TAG}\s*)+\Z", re.IGNORECASE)
+# Our own tags, a turn of a made-up dialogue, or our own request, in the middle of the text.
+_SCAFFOLDING = re.compile(
+    rf"{_TAG}|^\s*(?:User|Human|Assistant|System)\s*:|"
+    r"^\s*(?:Rewrite|Revise) the (?:answer|response)\b",
+    re.IGNORECASE | re.MULTILINE,
 )
 _LEAK = re.compile(
     rf"\b{_REVISION} (?:response|answer|version|reply|text)\b|"
@@ -46,12 +54,23 @@ _SENTENCE_END = re.compile(r"[.!?\u2026]['\")\]\u201d\u2019*]*(?=\s|\Z)")
 _LIST_NUMBER = re.compile(r"(?:\A|\n)\s*\d{1,3}\.\Z")
 
 
-def strip_preamble(text: str) -> tuple[str, str]:
-    """Cut "Here is a revised response:" and its kin off the front.
+def strip_scaffolding(text: str) -> tuple[str, str]:
+    """Cut off "Here is a revised response:" and its kin, and our own tags around the text.
 
     Returns:
-        The remaining text and what was cut off, both without outer white space.
+        The remaining text and what was cut off, both without outer white space; pieces from both
+        ends are joined by an ellipsis.
     """
+    rest = text.strip()
+    pieces = []
+    for found in _OUTER_TAGS.findall(rest):
+        pieces.append(found.strip())
+        rest = rest.removeprefix(found).removesuffix(found).strip()
+    preamble, rest = _cut_preamble(rest)
+    return rest, " \N{HORIZONTAL ELLIPSIS} ".join([*([preamble] if preamble else []), *pieces])
+
+
+def _cut_preamble(text: str) -> tuple[str, str]:
     rest = text
     for pattern in (_PREAMBLE, _HEADING):
         found = pattern.match(rest)
@@ -62,12 +81,17 @@ def strip_preamble(text: str) -> tuple[str, str]:
     if cut and len(rest) > 1 and rest[0] == rest[-1] == '"':
         # The announced text was put in quotation marks; they are no part of it.
         rest = rest[1:-1].strip()
-    return rest, cut
+    return cut, rest
 
 
 def leaks_revision(text: str) -> bool:
-    """Whether the text still talks about being a revision in its first or last 200 characters."""
-    return bool(_LEAK.search(text[:200]) or _LEAK.search(text[-200:]))
+    """Whether the text shows that it is a revision.
+
+    It talks about that in its first or last 200 characters, or it holds our tags, our request or a
+    made-up turn of the dialogue anywhere.
+    """
+    near_the_ends = _LEAK.search(text[:200]) or _LEAK.search(text[-200:])
+    return bool(near_the_ends or _SCAFFOLDING.search(text))
 
 
 def declines_to_revise(text: str) -> bool:

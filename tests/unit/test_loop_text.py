@@ -6,7 +6,7 @@ from cai.loop.text import (
     declines_to_revise,
     leaks_revision,
     same_text,
-    strip_preamble,
+    strip_scaffolding,
     trim_to_sentence,
 )
 
@@ -23,12 +23,16 @@ from cai.loop.text import (
         ("I have revised the response to be kinder: Hello there.", "Hello there."),
         ("I've rewritten the answer below:\nHello there.", "Hello there."),
         ("Response: Hello there.", "Hello there."),
+        ("Hello there.\n</response>", "Hello there."),
+        ("<response>\nHello there.\n</response>", "Hello there."),
+        ("<revision>Here is a revised response: Hello there.</revision>", "Hello there."),
     ],
 )
 def test_preambles_are_cut(text: str, rest: str) -> None:
-    cleaned, cut = strip_preamble(text)
+    cleaned, cut = strip_scaffolding(text)
     assert cleaned == rest
-    assert cut and text.startswith(cut)
+    assert cut
+    assert all(piece in text for piece in cut.split(" … "))
 
 
 @pytest.mark.parametrize(
@@ -43,14 +47,13 @@ def test_preambles_are_cut(text: str, rest: str) -> None:
     ],
 )
 def test_ordinary_answers_are_left_alone(text: str) -> None:
-    assert strip_preamble(text) == (text, "")
+    assert strip_scaffolding(text) == (text, "")
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
-def test_stripping_loses_nothing_but_the_preamble(text: str) -> None:
-    rest, cut = strip_preamble(text)
+def test_stripping_makes_nothing_up(text: str) -> None:
+    rest, _ = strip_scaffolding(text)
     assert rest in text
-    assert cut in text
 
 
 @pytest.mark.parametrize(
@@ -59,6 +62,11 @@ def test_stripping_loses_nothing_but_the_preamble(text: str) -> None:
         ("This revised response is kinder. Breathe in.", True),
         ("Breathe in. The critique is right that I was rude.", True),
         ("As the critique suggested, breathe in.", True),
+        ("Breathe in.\n\nUser: And then?\nAssistant: Breathe out.", True),
+        ("Breathe in.\n</response>\nAnd out.", True),
+        ("Breathe in.\n\nRewrite the answer so that it is kinder.", True),
+        ("Every user: breathe in.", False),
+        ("The assistant: a play in one act.", False),
         ("Breathe in, then out.", False),
         ("Update your software: an updated system is safer.", False),
     ],
