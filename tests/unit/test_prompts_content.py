@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cai.constitution.models import Principle
 from cai.content import content_dir
 from cai.intake import read_prompts
-from cai.loop.text import leaks_revision, strip_preamble
+from cai.loop.text import leaks_revision, strip_scaffolding
 from cai.records import Message, Prompt
 from cai.templates import Template, load_template, neutralise
 
@@ -108,7 +108,7 @@ def test_example_revisions_are_answers_alone(variant: str) -> None:
     template = load_template("revise", variant)
     said = [m.content for m in template.render(values())[: template.shared]]
     for text in said[2::2]:
-        assert strip_preamble(text) == (text, "")
+        assert strip_scaffolding(text) == (text, "")
         assert not leaks_revision(text)
 
 
