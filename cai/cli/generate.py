@@ -28,7 +28,7 @@ def generate(
         Path | None, typer.Option(help="Folder of the run, in place of the config's.")
     ] = None,
     prompts: Annotated[
-        Path | None, typer.Option(help="Prompt file, in place of the config's.")
+        Path | None, typer.Option(help="Prompt file, or 'starter', in place of the config's.")
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Use only the first so many prompts.")
@@ -63,7 +63,8 @@ def generate(
     if run is not None:
         overrides["run"] = str(run)
     if prompts is not None:
-        overrides["prompts.path"] = str(prompts.absolute())
+        packaged = str(prompts) == "starter" and not prompts.exists()
+        overrides["prompts.path"] = str(prompts if packaged else prompts.absolute())
     if limit is not None:
         overrides["prompts.limit"] = limit
     if concurrency is not None:

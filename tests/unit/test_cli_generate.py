@@ -290,3 +290,17 @@ def test_a_full_disk_loses_nothing_that_was_stored(config, tmp_path, monkeypatch
     assert rows_done(tmp_path / "run") == 8
     ends = [(run / "export/preferences.jsonl").read_bytes() for run in (tmp_path / "run", whole)]
     assert ends[0] == ends[1]
+
+
+def test_the_prompt_file_can_be_named(config, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/prompts.txt").write_text("Why?\nHow?\n")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    # The command line is relative to where it is typed, the config to where it lies.
+    assert "2/2 rows" in done(config, "--prompts", "prompts.txt").stderr
+    assert "no.txt" in str(fails(InputError, config, "--prompts", "no.txt"))
+
+
+def test_the_starter_prompts_can_be_named(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "2/2 rows" in done(config, "--prompts", "starter", "--limit", 2).stderr

@@ -152,8 +152,10 @@ def test_what_cannot_be_found_is_named_with_what_there_is(root, ref, said):
         ),
         (
             "include:\n  - family: colours\n    ids: [colours.rot]\n",
-            r"no principle has the id 'colours\.rot'\. Known: colours\.red, .*"
-            r"Did you mean 'colours\.red'",
+            (
+                r"no principle has the id 'colours\.rot'\. Known: colours\.red, .*"
+                r"Did you mean 'colours\.red'"
+            ),
         ),
         (
             "include:\n  - family: colours\n    tags: [wram]\n",

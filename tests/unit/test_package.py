@@ -40,7 +40,7 @@ def test_every_name_resolves():
 
 def test_names_come_from_their_own_rooms():
     assert cai.Config is importlib.import_module("cai.config").Config
-    assert cai.engines is importlib.import_module("cai.engines")
+    assert cai.__getattr__("engines") is cai.engines is importlib.import_module("cai.engines")
     assert cai.RunStore is importlib.import_module("cai.store").RunStore
 
 
