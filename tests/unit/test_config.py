@@ -174,6 +174,11 @@ def test_reading_keeps_the_plain_types(tmp_path):
     assert read_yaml(path) == {"a": 1, "b": ["x", 2.5, True, None], "c": {"d": "é"}}
 
 
+def test_files_of_other_editors_can_be_read(tmp_path):
+    path = write(tmp_path, b"\xef\xbb\xbfrun: x\r\nloop: {seed: 1}\r\n")
+    assert read_yaml(path) == {"run": "x", "loop": {"seed": 1}}
+
+
 def test_overrides_win_and_make_their_sections(tmp_path):
     path = write(tmp_path, "prompts: {path: p.txt, limit: 5}\n")
     overrides = {"prompts.limit": 2, "runtime.concurrency": 3, "models.policy.engine": "scripted"}
