@@ -86,7 +86,7 @@ class Caller:
         if task is None:
             task = asyncio.ensure_future(self._ask_and_remember(request_id, request))
             self._in_flight[request_id] = task
-            task.add_done_callback(lambda _: self._in_flight.pop(request_id, None))
+            task.add_done_callback(lambda done: self._settle(request_id, done))
         # A cancelled caller must not take the call away from the others that wait for it.
         return Answer(request_id, await asyncio.shield(task))
 
@@ -96,6 +96,12 @@ class Caller:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _settle(self, request_id: str, task: asyncio.Task[Completion]) -> None:
+        self._in_flight.pop(request_id, None)
+        if not task.cancelled():
+            # Seen here, because those who waited may have been cancelled; asyncio would complain.
+            task.exception()
 
     async def _ask_and_remember(self, request_id: str, request: Request) -> Completion:
         completion = _storable(await self._try(request))

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -81,6 +82,25 @@ async def test_half_a_surrogate_pair_is_replaced() -> None:
 
     answer = await Caller(Engine(reply), Memory(), Meter()).ask(request())
     assert answer.completion.text == "a\ufffd b \U0001f600"
+
+
+async def test_a_failure_that_nobody_waits_for_is_silent() -> None:
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    go = asyncio.Event()
+
+    async def reply(_: Request) -> Completion:
+        await go.wait()
+        raise RowEngineError("too late")
+
+    waiting = asyncio.create_task(Caller(Engine(reply), Memory(), Meter()).ask(request()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    waiting.cancel()
+    go.set()
+    await asyncio.sleep(0.01)
+    gc.collect()
+    assert complaints == []
 
 
 async def test_a_row_error_is_not_tried_again() -> None:
