@@ -87,16 +87,17 @@ async def test_half_a_surrogate_pair_is_replaced() -> None:
 async def test_a_failure_that_nobody_waits_for_is_silent() -> None:
     complaints: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    go = asyncio.Event()
+    asked, go = asyncio.Event(), asyncio.Event()
 
     async def reply(_: Request) -> Completion:
+        asked.set()
         await go.wait()
         raise RowEngineError("too late")
 
     waiting = asyncio.create_task(Caller(Engine(reply), Memory(), Meter()).ask(request()))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await asked.wait()
     waiting.cancel()
+    await asyncio.wait([waiting])
     go.set()
     await asyncio.sleep(0.01)
     gc.collect()
