@@ -122,8 +122,12 @@ def test_ctrl_c_during_a_command(monkeypatch, capsys):
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(cai.cli.app, "app", lambda: app([]))
-    with pytest.raises(SystemExit) as leaving:
-        main()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(SystemExit) as leaving:
+            main()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert leaving.value.code == 130
     assert "stopped. Start the same command again to go on" in capsys.readouterr().err
 
