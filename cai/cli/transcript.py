@@ -83,7 +83,7 @@ class _Transcript:
             print_text(revision.critique, indent=4)
         self._call(revision.critique_request_id)
         if revision.stripped:
-            print_text("Preamble that was cut off:", indent=2)
+            print_text("Cut off:", indent=2)
             print_text(revision.stripped, indent=4)
         if revision.revise_request_id:
             revised = revision.outcome == "revised"
