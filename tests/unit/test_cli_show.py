@@ -85,7 +85,7 @@ def test_a_whole_transcript(run: Path, name: str):
     for text in (
         *("Q0", "tags: tag", "Old.", "Other.", "Middle.", "Newer text.", "Still bad."),
         *("Principle p1: Principle 1.", "Principle p2: Principle 2."),
-        *("Sample 0, revision 1: revised", "Preamble that was cut off:\n    Sure:"),
+        *("Sample 0, revision 1: revised", "Cut off:\n    Sure:"),
         *("request sample-0", "request crit-1", "request rev-2", "request judge-ba"),
         "p(first is better) = 0.150",
         "order ab (first shown first): answered, p(shown first) = 0.200, mass 0.900",
