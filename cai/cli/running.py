@@ -28,8 +28,18 @@ def carry_out(run: Generation) -> ExportResult:
     from cai.cli.output import error_console, is_terminal
 
     if is_terminal():
-        with error_console().status("Loading the models …") as status:
-            asyncio.run(_watch(run, lambda line: status.update(line), every=0.5))
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}"))
+        with Bar(*columns, console=error_console()) as bar:
+            task = bar.add_task("Loading the models …", total=None)
+
+            def draw(line: str) -> None:
+                done, total = run.progress.finished, run.progress.total
+                bar.update(task, description=line, completed=done, total=total)
+
+            asyncio.run(_watch(run, draw, every=0.5))
     else:
         console = error_console()
         asyncio.run(
@@ -66,7 +76,7 @@ def print_result(run: Generation, result: ExportResult) -> None:
 
 def progress_line(progress: Progress) -> str:
     """Rows done, tokens per second, failures and the time left, in one line."""
-    finished = progress.before + progress.done + progress.failed
+    finished = progress.finished
     parts = [f"{finished}/{progress.total} rows"]
     if progress.before:
         parts.append(f"{progress.before} from before")

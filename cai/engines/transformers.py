@@ -67,9 +67,7 @@ class TransformersEngine:
         self._loader = loader
         self._batch_size = batch_size
         self._fingerprint = ""
-        self._scheduler: Scheduler | None = None
-        self._thread: threading.Thread | None = None
-        self._ready: Future[None] | None = None
+        self._worker: _Worker | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -89,18 +87,14 @@ class TransformersEngine:
             FatalEngineError: the model does not exist or cannot run here.
             MissingExtraError: torch or transformers is not installed.
         """
-        if self._ready is None:
-            self._ready = Future()
-            self._thread = threading.Thread(
-                target=self._serve, args=(self._ready,), name="cai-transformers", daemon=True
-            )
-            self._thread.start()
-        ready = self._ready
+        if self._worker is None or self._worker.ended:
+            self._worker = _Worker(self._loader, self._batch_size)
+        worker = self._worker
         try:
-            await asyncio.shield(asyncio.wrap_future(ready))
+            self._fingerprint = await asyncio.shield(asyncio.wrap_future(worker.ready))
         except Exception:
-            if self._ready is ready:
-                self._ready = self._thread = None
+            if self._worker is worker:
+                self._worker = None
             raise
 
     async def complete(self, request: Request) -> Completion:
@@ -110,7 +104,8 @@ class TransformersEngine:
             RowEngineError: the request does not fit the context or the chat template.
             FatalEngineError: the model failed, or the engine is not running.
         """
-        if self._scheduler is None or self._thread is None or not self._thread.is_alive():
+        scheduler = self._worker.scheduler if self._worker else None
+        if scheduler is None:
             raise FatalEngineError("the engine is not running: `await engine.start()` first")
         if request.response_schema is not None:
             raise FatalEngineError(
@@ -120,20 +115,41 @@ class TransformersEngine:
         from cai.engines.inprocess.sequence import Sequence
 
         sequence = Sequence(request)
-        self._scheduler.submit(sequence)
+        scheduler.submit(sequence)
         return await asyncio.wrap_future(sequence.future)
 
     async def close(self) -> None:
         """Stop the thread and free the model; requests still waiting get an `EngineError`."""
-        thread, scheduler = self._thread, self._scheduler
-        self._thread = self._scheduler = self._ready = None
-        if scheduler is not None:
-            scheduler.stop()
-        if thread is not None:
-            await asyncio.to_thread(thread.join)
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await asyncio.to_thread(worker.stop)
 
-    def _serve(self, ready: Future[None]) -> None:
-        """Body of the worker thread."""
+
+class _Worker:
+    """The thread that loads and owns the model; `ready` gets the fingerprint."""
+
+    def __init__(self, loader: Callable[[], Loaded], batch_size: int) -> None:
+        self.ready: Future[str] = Future()
+        self.scheduler: Scheduler | None = None
+        self._loader = loader
+        self._batch_size = batch_size
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="cai-transformers", daemon=True)
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the thread is gone."""
+        return not self._thread.is_alive()
+
+    def stop(self) -> None:
+        """End the thread and wait for it; loading cannot be interrupted."""
+        self._stopping.set()
+        if self.scheduler is not None:
+            self.scheduler.stop()
+        self._thread.join()
+
+    def _serve(self) -> None:
         try:
             loaded = self._loader()
             _limit_threads()
@@ -154,11 +170,13 @@ class TransformersEngine:
                 version=loaded.version,
             )
         except BaseException as error:
-            ready.set_exception(error)
+            self.ready.set_exception(error)
             return
-        self._fingerprint = loaded.fingerprint
-        self._scheduler = scheduler
-        ready.set_result(None)
+        # `stop` sets the event first and looks for a scheduler then, so one of the two is seen.
+        self.scheduler = scheduler
+        if self._stopping.is_set():
+            scheduler.stop()
+        self.ready.set_result(loaded.fingerprint)
         try:
             scheduler.run()
         finally:

@@ -27,6 +27,11 @@ class Progress:
     started: float = field(default_factory=time.monotonic)
 
     @property
+    def finished(self) -> int:
+        """Rows done or given up, by this start and those before."""
+        return self.before + self.done + self.failed
+
+    @property
     def seconds(self) -> float:
         """Since the first prompt was read."""
         return time.monotonic() - self.started
@@ -39,8 +44,7 @@ class Progress:
     @property
     def eta_seconds(self) -> float | None:
         """Seconds that the rest takes at the pace so far; None while there is no pace."""
-        finished = self.done + self.failed
-        if self.total is None or not finished:
+        now = self.done + self.failed
+        if self.total is None or not now:
             return None
-        left = max(self.total - self.before - finished, 0)
-        return self.seconds / finished * left
+        return self.seconds / now * max(self.total - self.finished, 0)

@@ -6,8 +6,9 @@ prefixes. One thread owns the model and runs `Scheduler.run`.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 import torch
@@ -48,10 +49,13 @@ class Scheduler:
         self._longer: deque[Sequence] = deque()
         # Row i of the decoding batch lives in slot i of the cache.
         self._active: list[Sequence] = []
+        self._ended = False
 
     def submit(self, sequence: Sequence) -> None:
         """Queue a sequence; callable from any thread."""
         self._inbox.put(sequence)
+        if self._ended:
+            self._reject_arrivals()
 
     def stop(self) -> None:
         """Make `run` return; callable from any thread."""
@@ -178,16 +182,22 @@ class Scheduler:
                 self._active[row] = last
 
     def _abandon(self) -> None:
-        left = [*self._active, *self._single, *self._longer]
-        while not self._inbox.empty():
-            sequence = self._inbox.get()
-            if sequence is not None:
-                left.append(sequence)
-        for sequence in left:
-            sequence.fail(
-                EngineError("the engine was closed before it answered; start it and ask again")
-            )
+        self._ended = True
+        for sequence in [*self._active, *self._single, *self._longer]:
+            sequence.fail(_closed())
         self._active.clear()
+        self._reject_arrivals()
+
+    def _reject_arrivals(self) -> None:
+        with contextlib.suppress(Empty):
+            while True:
+                sequence = self._inbox.get_nowait()
+                if sequence is not None:
+                    sequence.fail(_closed())
+
+
+def _closed() -> EngineError:
+    return EngineError("the engine was closed before it answered; start it and ask again")
 
 
 def _rest(sequence: Sequence) -> int:
