@@ -51,7 +51,11 @@ class Runner:
         if self._attention == "sdpa":
             register_grouped_attention()
             model.set_attn_implementation(GROUPED_ATTENTION)
-        self._check()
+        try:
+            self._check()
+        except FatalEngineError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give memory back, and the model its own attention function."""
