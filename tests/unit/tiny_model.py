@@ -1,8 +1,11 @@
-"""A random Llama of a few thousand weights and a tokenizer of single bytes, made in a moment."""
+"""A random Llama of a few thousand weights and a tokenizer of bytes, made in a moment."""
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+# Tests share the processors, and so small a model gains nothing from threads.
+torch.set_num_threads(1)
 
 CHAT = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -13,7 +16,10 @@ CONTEXT = 512
 
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    backend = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
+    vocabulary = {letter: i for i, letter in enumerate(letters)}
+    # One token with a space in it, as the labels of a judge have.
+    vocabulary["ĠA"] = len(letters)
+    backend = Tokenizer(models.BPE(vocabulary, [("Ġ", "A")]))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     tokenizer = PreTrainedTokenizerFast(
