@@ -1,4 +1,4 @@
-"""Life of the in-process engine: starting, stopping, queueing, and requests that go wrong."""
+"""Life of the in-process engine: starting, stopping, batching, queueing, cancelling."""
 
 import asyncio
 import threading
@@ -11,54 +11,20 @@ import torch
 
 from cai.engines import TransformersEngine
 from cai.engines.inprocess.loading import loaded_from_objects
-from cai.engines.inprocess.runner import Runner
-from cai.engines.inprocess.scheduler import Scheduler
-from cai.engines.inprocess.sequence import Sequence
-from cai.errors import EngineError, FatalEngineError, RowEngineError
+from cai.errors import EngineError, FatalEngineError
 from cai.records import Completion, Message, Request, Sampling
-from tests.unit.tiny_model import CONTEXT, tiny_model, tiny_tokenizer
+from tests.unit.engine_helpers import chat_ids, endless_engine, request, tiny_engine, until
+from tests.unit.tiny_model import tiny_model, tiny_tokenizer
 
 LOADER = "cai.engines.transformers.loaded_from_objects"
 
 
-def tiny(**changes: Any) -> TransformersEngine:
-    return TransformersEngine.from_objects(tiny_model(), tiny_tokenizer(), **changes)
-
-
-def endless(**changes: Any) -> TransformersEngine:
-    """No token ends an answer, so it goes on up to its limit."""
-    model, tokenizer = tiny_model(), tiny_tokenizer()
-    model.generation_config.eos_token_id = tokenizer.eos_token = None
-    return TransformersEngine.from_objects(model, tokenizer, **changes)
-
-
 @pytest.fixture
 async def engine() -> AsyncIterator[TransformersEngine]:
-    made = tiny(batch_size=3)
+    made = tiny_engine(batch_size=3)
     await made.start()
     yield made
     await made.close()
-
-
-def request(text: str = "Hello", **changes: object) -> Request:
-    sampling = {"max_tokens": 12, "temperature": 0.0} | changes
-    return Request((Message("user", text),), Sampling(**sampling))  # type: ignore[arg-type]
-
-
-def refuse_twos(engine_tokenizer: Any) -> Any:
-    """A template like those that want user and assistant in turn."""
-    engine_tokenizer.chat_template = (
-        "{% for m in messages %}{% if m.role == 'assistant' %}"
-        "{{ raise_exception('no assistants here') }}{% endif %}{% endfor %}"
-        + engine_tokenizer.chat_template
-    )
-    return engine_tokenizer
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 async def test_a_seeded_sample_is_the_same_beside_twelve_others(engine: TransformersEngine) -> None:
@@ -127,7 +93,7 @@ async def test_the_least_used_prefixes_are_forgotten(engine: TransformersEngine)
 
 
 async def test_single_tokens_pass_long_answers() -> None:
-    engine = endless(batch_size=1)
+    engine = endless_engine(batch_size=1)
     await engine.start()
     long = asyncio.create_task(engine.complete(request(max_tokens=450)))
     waiting = asyncio.create_task(engine.complete(request("next", max_tokens=2)))
@@ -143,7 +109,7 @@ async def test_single_tokens_pass_long_answers() -> None:
 
 
 async def test_cancelled_rows_leave_and_the_others_are_untouched() -> None:
-    engine = endless(batch_size=2)
+    engine = endless_engine(batch_size=2)
     await engine.start()
     alone = await engine.complete(request("me", max_tokens=60))
     doomed = asyncio.create_task(engine.complete(request("doomed", max_tokens=450)))
@@ -173,95 +139,8 @@ async def test_an_end_token_answers_and_may_leave_nothing() -> None:
     assert (answer.text, answer.outcome, answer.usage.completion_tokens) == ("", "answered", 1)
 
 
-def chat_ids(text: str) -> list[int]:
-    whole = f"<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n"
-    return list(tiny_tokenizer()(whole)["input_ids"])
-
-
-async def test_the_context_may_be_filled_to_the_brim(engine: TransformersEngine) -> None:
-    room = CONTEXT - len(chat_ids("")) - 4
-    answer = await engine.complete(request("z" * room, max_tokens=4))
-    assert answer.usage.prompt_tokens == CONTEXT - 4
-    with pytest.raises(
-        RowEngineError, match=f"{CONTEXT - 3} tokens and max_tokens is 4.* {CONTEXT}"
-    ):
-        await engine.complete(request("z" * (room + 1), max_tokens=4))
-
-
-async def test_a_bad_row_harms_nobody() -> None:
-    engine = TransformersEngine.from_objects(tiny_model(), refuse_twos(tiny_tokenizer()))
-    await engine.start()
-    refused = Request((Message("assistant", "Hi"), Message("user", "Hi")), Sampling(4))
-    rows = [request("one"), refused, request("lone \ud800"), Request((), Sampling(4)), request("2")]
-    results = await asyncio.gather(*map(engine.complete, rows), return_exceptions=True)
-    await engine.close()
-    assert isinstance(results[0], Completion)
-    assert isinstance(results[4], Completion)
-    for result, reason in zip(results[1:4], ("no assistants here", "", "no messages"), strict=True):
-        assert isinstance(result, RowEngineError)
-        assert reason in str(result)
-
-
-async def test_a_row_that_spoils_its_prefill_fails_alone(
-    engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    right = Runner.prefill
-    long = len(chat_ids("spoiler"))
-
-    def prefill(self: Runner, slot: int, prompts: Any, prefixes: Any) -> torch.Tensor:
-        if long in map(len, prompts):
-            raise RuntimeError("odd shapes")
-        return right(self, slot, prompts, prefixes)
-
-    expected = [(await engine.complete(request(t, temperature=1.0, seed=1))).text for t in "ab"]
-    monkeypatch.setattr(Runner, "prefill", prefill)
-    rows = [request(t, temperature=1.0, seed=1) for t in ("a", "spoiler", "b")]
-    first, spoiler, second = await asyncio.gather(
-        *map(engine.complete, rows), return_exceptions=True
-    )
-    assert [first.text, second.text] == expected  # type: ignore[union-attr]
-    assert isinstance(spoiler, RowEngineError)
-    assert "odd shapes" in str(spoiler)
-
-
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [(RuntimeError("broken kernel"), "broken kernel"), (MemoryError(), "Lower batch_size")],
-)
-async def test_a_failing_decoder_is_fatal(
-    engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
-) -> None:
-    def decode(*_: Any) -> None:
-        raise error
-
-    monkeypatch.setattr(Runner, "decode", decode)
-    with pytest.raises(FatalEngineError, match=reason):
-        await engine.complete(request())
-    monkeypatch.undo()
-    assert (await engine.complete(request())).text
-
-
-async def test_logits_that_are_no_numbers_fail_their_row(
-    engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    right = Runner.prefill
-
-    def prefill(self: Runner, slot: int, prompts: Any, prefixes: Any) -> torch.Tensor:
-        logits = right(self, slot, prompts, prefixes).clone()
-        logits[[len(p) == len(chat_ids("overflow")) for p in prompts]] = torch.nan
-        return logits
-
-    monkeypatch.setattr(Runner, "prefill", prefill)
-    bad, good = await asyncio.gather(
-        engine.complete(request("overflow")), engine.complete(request()), return_exceptions=True
-    )
-    assert isinstance(good, Completion)
-    assert isinstance(bad, RowEngineError)
-    assert "dtype: float32" in str(bad)
-
-
 async def test_closing_answers_those_who_wait() -> None:
-    engine = endless(batch_size=3)
+    engine = endless_engine(batch_size=3)
     await engine.start()
     tasks = [
         asyncio.create_task(engine.complete(request(f"{n}", max_tokens=450))) for n in range(9)
@@ -281,7 +160,7 @@ async def test_closing_while_the_model_loads(monkeypatch: pytest.MonkeyPatch) ->
         return loaded_from_objects(*parts)
 
     monkeypatch.setattr(LOADER, slow)
-    engine = tiny()
+    engine = tiny_engine()
     starting = asyncio.create_task(engine.start())
     await asyncio.sleep(0.01)
     with pytest.raises(FatalEngineError, match="not running"):
@@ -299,34 +178,18 @@ async def test_closing_while_the_model_loads(monkeypatch: pytest.MonkeyPatch) ->
 async def test_starting_twice_loads_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loads = []
     monkeypatch.setattr(LOADER, lambda *p: loads.append(1) or loaded_from_objects(*p))
-    engine = tiny()
+    engine = tiny_engine()
     await asyncio.gather(engine.start(), engine.start())
     await engine.start()
     assert loads == [1]
     await engine.close()
 
 
-async def test_a_dead_worker_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = tiny()
-    monkeypatch.setattr("threading.excepthook", lambda _: None)
-    await engine.start()
-    with monkeypatch.context() as broken:
-        broken.setattr(Scheduler, "_step", lambda self: 1 / 0)
-        with pytest.raises(EngineError, match="start it and ask again"):
-            await engine.complete(request())
-        with pytest.raises(EngineError, match="start it and ask again"):
-            await engine.complete(request())
-    await until(lambda: engine._worker.ended)  # type: ignore[union-attr]
-    await engine.start()
-    assert (await engine.complete(request())).text
-    await engine.close()
-
-
 async def test_a_failed_start_can_be_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = tiny()
+    engine = tiny_engine()
     with monkeypatch.context() as broken:
         broken.setattr(LOADER, lambda *_: 1 / 0)
-        broken_engine = tiny()
+        broken_engine = tiny_engine()
     with pytest.raises(ZeroDivisionError):
         await broken_engine.start()
     with pytest.raises(ZeroDivisionError):
@@ -338,12 +201,4 @@ async def test_a_failed_start_can_be_tried_again(monkeypatch: pytest.MonkeyPatch
 
 def test_batches_have_rows() -> None:
     with pytest.raises(FatalEngineError, match="batch_size is 0"):
-        tiny(batch_size=0)
-
-
-def test_late_errors_of_cancelled_requests_are_dropped() -> None:
-    sequence = Sequence(request())
-    sequence.future.cancel()
-    sequence.fail(EngineError("too late"))
-    sequence._answer("too late", "answered", "v")
-    assert sequence.future.cancelled()
+        tiny_engine(batch_size=0)
