@@ -252,6 +252,13 @@ class Generation:
         """
         before = store.meta("asked")
         changed = changed_keys(before, plan.asked) if before is not None else ()
+        if fixed := tuple(key for key in changed if key.startswith("split.")):
+            raise ChangedRunError(
+                f"The run {self.folder} was split with other settings ({', '.join(fixed)}). A "
+                "split is never changed once it is stored, or training rows would become held-out "
+                "ones. Set the old values again, or choose a new folder with --run.",
+                fixed,
+            )
         if changed and not self._update:
             raise ChangedRunError(_changed_message(self.folder, before, plan, changed), changed)
         epoch = (store.meta("epoch") or 0) + ("prompts" in changed)

@@ -131,6 +131,15 @@ def test_changes_are_refused_by_name(make: Make) -> None:
     assert "--update" in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["similarity", "dev", "held_out", "seed"])
+def test_a_stored_split_never_changes(make: Make, key: str) -> None:
+    list(make())
+    value = 7 if key == "seed" else 0.2
+    with pytest.raises(ChangedRunError, match="never changed once it is stored") as caught:
+        list(make(split={key: value}, update=True))
+    assert caught.value.keys == (f"split.{key}",)
+
+
 @pytest.mark.parametrize(
     "options", [{"runtime": {"concurrency": 1}}, {"output": {"formats": ["jsonl"]}}]
 )
