@@ -11,6 +11,7 @@ import torch
 
 from cai.engines import TransformersEngine
 from cai.engines.inprocess.loading import loaded_from_objects
+from cai.engines.transformers import _limit_threads
 from cai.errors import EngineError, FatalEngineError
 from cai.records import Completion, Message, Request, Sampling
 from tests.unit.engine_helpers import chat_ids, endless_engine, request, tiny_engine, until
@@ -202,3 +203,43 @@ async def test_a_failed_start_can_be_tried_again(monkeypatch: pytest.MonkeyPatch
 def test_batches_have_rows() -> None:
     with pytest.raises(FatalEngineError, match="batch_size is 0"):
         tiny_engine(batch_size=0)
+
+
+def test_no_more_threads_than_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", chosen.append)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 3}, raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    _limit_threads()
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    _limit_threads()
+    assert chosen == [2]
+
+
+async def test_any_of_several_end_tokens_ends() -> None:
+    plain = endless_engine()
+    await plain.start()
+    asked = request("Tell me", max_tokens=20)
+    whole = await plain.complete(asked)
+    await plain.close()
+    model, tokenizer = tiny_model(), tiny_tokenizer()
+    ids = greedy_ids(model, "Tell me", 20)
+    model.generation_config.eos_token_id = [tokenizer.eos_token_id, ids[7]]
+    engine = TransformersEngine.from_objects(model, tokenizer)
+    await engine.start()
+    answer = await engine.complete(asked)
+    await engine.close()
+    assert answer.outcome == "answered"
+    assert answer.usage.completion_tokens == ids.index(ids[7]) + 1
+    assert whole.text.startswith(answer.text)
+
+
+def greedy_ids(model: Any, text: str, count: int) -> list[int]:
+    ids = chat_ids(text)
+    start = len(ids)
+    with torch.inference_mode():
+        while len(ids) < start + count:
+            ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
+    return ids[start:]
