@@ -2,6 +2,8 @@
 #   make demo    the main job on packaged prompts with the embedded model
 #   make test    all tests
 #   make check   formatter, linter, types, imports
+#   make format  let the formatter and the linter mend what they can
+#   make clean   remove the environments and caches that these make
 PYTHON ?= python3
 PIP_FLAGS ?= --quiet --disable-pip-version-check
 
@@ -38,4 +40,4 @@ format: .venv-test/stamp
 	.venv-test/bin/ruff check --fix .
 
 clean:
-	rm -rf .venv-demo .venv-test dist build .coverage* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv-demo .venv-test dist build .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
