@@ -133,7 +133,7 @@ class Scheduler:
             # One row may have spoilt the pass for all.
             for sequence in group:
                 if not sequence.done:
-                    sequence.generated.clear()
+                    sequence.restart()
                     self._prefill([sequence])
             return
         self._active.extend(group)

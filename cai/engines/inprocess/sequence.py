@@ -85,6 +85,11 @@ class Sequence:
         if len(self.generated) >= self.request.sampling.max_tokens:
             self._answer(chat.text(self.generated), "truncated", version)
 
+    def restart(self) -> None:
+        """Forget what was generated, and draw the same noise once more."""
+        self.generated.clear()
+        self.draw = Draw(self.request)
+
     def fail(self, error: Exception) -> None:
         """Hand an error to whoever waits."""
         try:
