@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cai.engines.inprocess.sampling import Draw, best_tokens, choose, keep_nucleus
+from cai.engines.inprocess.sequence import Sequence
 from cai.records import Message, Request, Sampling
 
 
@@ -89,3 +90,14 @@ def test_best_tokens_are_sorted_and_never_more_than_there_are() -> None:
     found = best_tokens(torch.tensor([0.0, 2.0, 1.0]), 9, str)
     assert [alternative.token for alternative in found] == ["1", "2", "0"]
     assert sum(math.exp(alternative.logprob) for alternative in found) == pytest.approx(1.0)
+
+
+def test_a_restarted_sequence_draws_the_same_noise() -> None:
+    asked = Request((Message("user", "Hi"),), Sampling(max_tokens=4, seed=3))
+    sequence = Sequence(asked)
+    first = sequence.draw.noise(8)
+    sequence.generated.append(1)
+    assert not torch.equal(sequence.draw.noise(8), first)
+    sequence.restart()
+    assert sequence.generated == []
+    assert torch.equal(sequence.draw.noise(8), first)
