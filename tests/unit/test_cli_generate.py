@@ -221,7 +221,6 @@ def server(config, monkeypatch):
 
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
-@pytest.mark.enable_socket
 def test_a_server_that_is_not_there(server, tmp_path):
     error = fails(FatalEngineError, server("http://127.0.0.1:9/v1"))
     assert error.exit_code == 1
