@@ -91,25 +91,19 @@ def generate(
     """
     from cai.cli.running import carry_out, print_result
     from cai.cli.scaling import carry_out_on_ray, carry_out_shard
-    from cai.config import load_config
+    from cai.cli.settings import load_settings
     from cai.loop import Generation
     from cai.store.shard import Shard
 
-    overrides: dict[str, Any] = {}
-    if run is not None:
-        overrides["run"] = str(run)
-    if prompts is not None:
-        packaged = str(prompts) == "starter" and not prompts.exists()
-        overrides["prompts.path"] = str(prompts if packaged else prompts.absolute())
-    if limit is not None:
-        overrides["prompts.limit"] = limit
-    if concurrency is not None:
-        overrides["runtime.concurrency"] = concurrency
-    if budget_usd is not None:
-        overrides["runtime.budget_usd"] = budget_usd
-    if budget_tokens is not None:
-        overrides["runtime.budget_tokens"] = budget_tokens
-    settings = load_config(config, overrides)
+    settings = load_settings(
+        config,
+        run=run,
+        prompts=prompts,
+        limit=limit,
+        budget_usd=budget_usd,
+        budget_tokens=budget_tokens,
+        concurrency=concurrency,
+    )
     if engine is not None:
         settings = _with_engine(settings, engine.value)
     scaling = {"workers": workers, "ray_address": ray_address, "gpus_per_worker": gpus_per_worker}

@@ -55,22 +55,17 @@ def plan(
 
     Example: cai plan cai.yaml --limit 1000
     """
-    from cai.config import load_config
+    from cai.cli.settings import load_settings
     from cai.loop.estimate import estimate
 
-    overrides: dict[str, object] = {}
-    if run is not None:
-        overrides["run"] = str(run)
-    if prompts is not None:
-        packaged = str(prompts) == "starter" and not prompts.exists()
-        overrides["prompts.path"] = str(prompts if packaged else prompts.absolute())
-    if limit is not None:
-        overrides["prompts.limit"] = limit
-    if budget_usd is not None:
-        overrides["runtime.budget_usd"] = budget_usd
-    if budget_tokens is not None:
-        overrides["runtime.budget_tokens"] = budget_tokens
-    settings = load_config(config, overrides)
+    settings = load_settings(
+        config,
+        run=run,
+        prompts=prompts,
+        limit=limit,
+        budget_usd=budget_usd,
+        budget_tokens=budget_tokens,
+    )
     found = estimate(settings)
     if as_json:
         _print_json(found, settings, calls_per_second)

@@ -37,6 +37,7 @@ def status(
 
 def _print(found: RunStatus) -> None:
     from cai.cli.tables import print_heading, print_table, print_text
+    from cai.store.spending import dollars
 
     shard = f", shard {found.shard}" if found.shard else ""
     print_text(f"{found.run}  {found.constitution}, begun {found.created}{shard}")
@@ -58,7 +59,7 @@ def _print(found: RunStatus) -> None:
         [
             (
                 *(t.stage, t.calls, t.prompt_tokens, t.cached_tokens, t.completion_tokens),
-                "unknown" if t.unpriced == t.calls else f"{t.cost_usd:,.4f}",
+                dollars(t.cost_usd, t.unpriced, t.calls),
             )
             for t in found.stages
         ],

@@ -34,7 +34,7 @@ class Answering(Protocol):
     """What a call is sent to: an address of a server, or an engine in this process."""
 
     async def complete(self, request: Request) -> Completion:
-        """Answer one request; errors as `Engine.complete`."""
+        """Answer one request; errors as `Engine.complete`. Whoever sends it limits its time."""
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -118,7 +119,14 @@ class OpenAIEngine:
             FatalEngineError: bad key, unknown model, no credit, or the engine is not started.
         """
         self._next += 1
-        return await self._places[self._next % len(self._places)].complete(request)
+        place = self._places[self._next % len(self._places)]
+        limit = place.traits.timeout_s
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                return await place.complete(request)
+        raise TransientEngineError(
+            f"The server did not answer (it took longer than {limit:g} s)", kind="timeout"
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -160,25 +168,15 @@ class _Place(Endpoint):
         self._engine = engine
 
     async def complete(self, request: Request) -> Completion:
-        """Answer one request; errors as `OpenAIEngine.complete`."""
+        """Answer one request, without a time limit; errors as `OpenAIEngine.complete`."""
         if not self._engine.running:
             raise FatalEngineError("the engine is not running: `await engine.start()` first")
         model, at_openai = self._engine.model, self.address.url is None
         chat = self._engine.api == "chat"
         write = chat_body if chat else text_body
         body = orjson.dumps(write(request, model, at_openai=at_openai))
-        limit = self.traits.timeout_s
-        try:
-            async with asyncio.timeout(limit):
-                status, headers, content = await self.post(
-                    "chat/completions" if chat else "completions", body
-                )
-        except TimeoutError:
-            status = 0
-        if not status:
-            raise TransientEngineError(
-                f"The server did not answer (it took longer than {limit:g} s)", kind="timeout"
-            )
+        path = "chat/completions" if chat else "completions"
+        status, headers, content = await self.post(path, body)
         if 200 <= status < 300:
             read = read_reply if chat else read_text_reply
             return read(content, request, model, self.key)

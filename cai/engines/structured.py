@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cai.errors import RowEngineError
-
-__all__ = ["check_answer"]
+__all__ = ["schema_problem"]
 
 
-def check_answer(text: str, schema: dict[str, Any]) -> None:
-    """Validate the text of an answer.
+def schema_problem(text: str, schema: dict[str, Any]) -> str | None:
+    """What is wrong with the text of an answer, as a sentence; None when it follows the schema.
 
-    Raises:
-        RowEngineError: the text is no JSON, breaks the schema, or the schema itself is wrong.
+    The sentence quotes the answer, which is untrusted. It is returned and not raised, so that no
+    traceback holds on to text from which a key has still to be taken out.
     """
     import jsonschema
     from referencing import Registry
@@ -24,14 +22,9 @@ def check_answer(text: str, schema: dict[str, Any]) -> None:
         # With a registry of its own, a `$ref` to an address is never fetched.
         jsonschema.validate(json.loads(text), schema, registry=Registry())
     except jsonschema.ValidationError as error:
-        raise RowEngineError(
-            f"The answer does not follow the requested JSON schema: {error.message}"
-        ) from error
+        return f"The answer does not follow the requested JSON schema: {error.message}"
     except (jsonschema.SchemaError, Unresolvable) as error:
-        raise RowEngineError(
-            f"The response_schema of the request is no valid JSON schema: {error}"
-        ) from error
+        return f"The response_schema of the request is no valid JSON schema: {error}"
     except (ValueError, RecursionError) as error:
-        raise RowEngineError(
-            f"The answer does not follow the requested JSON schema: it is no JSON ({error})"
-        ) from error
+        return f"The answer does not follow the requested JSON schema: it is no JSON ({error})"
+    return None

@@ -77,8 +77,8 @@ def test_after_a_run(run: Path):
     assert ["train", "1", "0", "1"] in found
     assert ["held_out", "0", "1", "0"] in found
     assert ["all", "1", "1", "1"] in found
-    assert ["sample", "1", "10", "2", "5", "0.5000"] in found
-    assert ["judge", "1", "10", "2", "5", "unknown"] in found
+    assert ["sample", "1", "10", "2", "5", "$0.5000"] in found
+    assert ["judge", "1", "10", "2", "5", "unknown price"] in found
     assert ["Rows", "2 of 5 (40.0%)"] in found
     assert ["Worked", "12 s"] in found
     assert ["Dollars", "$0.7500 of $2.0 (37.5%)"] in found

@@ -67,18 +67,17 @@ class Dispatcher:
 
     async def _ask(self, lane: Lane, request: Request, tokens: int, *, hedge: bool) -> Completion:
         began, limit = self._clock(), lane.give_up_after(request)
-        second: _Second | None = None
+        watch: _Watch | None = None
         failed: TransientEngineError | None = None
         try:
             async with asyncio.timeout(limit) as deadline:
                 if limit is not None:
                     start = (lambda: self._once_more(request, tokens)) if hedge else None
-                    second = _Second(lane, request, deadline, start)
+                    watch = _Watch(lane, request, deadline, start)
                 completion = await lane.place.complete(request)
         except TimeoutError:
             failed = TransientEngineError(
-                f"No answer within {limit or 0:g} s, several times what such calls take",
-                kind="timeout",
+                f"No answer within {self._clock() - began:.0f} s", kind="timeout"
             )
         except TransientEngineError as error:
             failed = error
@@ -86,10 +85,10 @@ class Dispatcher:
             lane.answered(request, self._clock() - began, tokens, completion.usage)
             return completion
         finally:
-            if second is not None:
-                second.settle(keep=failed is not None)
+            if watch is not None:
+                watch.settle(keep=failed is not None)
         lane.failed(failed, self._clock())
-        if second is not None and (other := await second.result()) is not None:
+        if watch is not None and (other := await watch.result()) is not None:
             return other
         raise failed
 
@@ -180,7 +179,7 @@ class Dispatcher:
             self._alarm.cancel()
 
 
-class _Second:
+class _Watch:
     """Watches a call under way: gives it up in time, and asks a second time when it is late.
 
     What counts as late is looked up again and again: when the first calls of a run are sent, nobody

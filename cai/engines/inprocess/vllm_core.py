@@ -18,7 +18,7 @@ from cai.engines.inprocess.vllm_options import (
     read_adapter,
     sampling_options,
 )
-from cai.engines.structured import check_answer
+from cai.engines.structured import schema_problem
 from cai.errors import EngineError, FatalEngineError, RowEngineError, TransientEngineError
 from cai.records import Completion, TokenAlternative, Usage
 
@@ -86,8 +86,9 @@ class Core:
             text = str(choice.text)
         else:
             text = self.chat.text(ids[:-1] if outcome == "answered" else ids)
-        if outcome == "answered" and request.response_schema is not None:
-            check_answer(text, request.response_schema)
+        schema = request.response_schema
+        if outcome == "answered" and schema is not None and (why := schema_problem(text, schema)):
+            raise RowEngineError(why)
         usage = Usage(len(prompt), len(ids), output.num_cached_tokens or 0)
         return Completion(text, outcome, usage, self._first(request, choice), self.version)
 

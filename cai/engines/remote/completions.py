@@ -6,19 +6,21 @@ For base models, and for servers that know no chat endpoint.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cai.engines.remote.body import chat_body
 from cai.engines.remote.reply import read_reply
+from cai.templates import transcript
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cai.records import Completion, Message, Request, Role
+    from cai.records import Completion, Message, Request
 
 __all__ = ["as_text", "read_text_reply", "text_body"]
 
-_NAMES: dict[Role, str] = {"system": "System", "user": "User", "assistant": "Assistant"}
+_NEXT_TURN = "\n\nUser:"
 _MOST_LOGPROBS, _MOST_LOGPROBS_AT_OPENAI = 20, 5
 _MOST_STOPS = 4
 _CHAT_ONLY = ("messages", "max_completion_tokens", "logprobs", "top_logprobs")
@@ -32,8 +34,8 @@ def as_text(messages: Sequence[Message]) -> str:
         >>> as_text([Message("system", "Be kind."), Message("user", "Hello?")])
         'System: Be kind.\n\nUser: Hello?\n\nAssistant:'
     """
-    turns = [f"{_NAMES[message.role]}: {message.content.strip()}" for message in messages]
-    return "\n\n".join([*turns, f"{_NAMES['assistant']}:"])
+    stripped = [replace(message, content=message.content.strip()) for message in messages]
+    return f"{transcript(stripped)}\n\nAssistant:"
 
 
 def text_body(request: Request, model: str, *, at_openai: bool) -> dict[str, Any]:
@@ -51,8 +53,7 @@ def text_body(request: Request, model: str, *, at_openai: bool) -> dict[str, Any
     body["prompt"] = as_text(request.messages)
     body["max_tokens"] = sampling.max_tokens
     # A base model does not know that its turn is over and would go on with the user's.
-    turn = f"\n\n{_NAMES['user']}:"
-    body["stop"] = [*sampling.stop, turn][: _MOST_STOPS if at_openai else None]
+    body["stop"] = [*sampling.stop, _NEXT_TURN][: _MOST_STOPS if at_openai else None]
     if sampling.top_logprobs:
         most = _MOST_LOGPROBS_AT_OPENAI if at_openai else _MOST_LOGPROBS
         body["logprobs"] = min(sampling.top_logprobs, most)

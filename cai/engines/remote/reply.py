@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
 from cai.engines.remote.failure import classify, clean, refused
+from cai.engines.structured import schema_problem
 from cai.errors import RowEngineError, TransientEngineError
 from cai.records import Completion, TokenAlternative, Usage
 
@@ -109,8 +109,9 @@ def read_reply(content: bytes, request: Request, model: str, secret: str | None)
     # A judge asks for one token and reads its alternatives; the limit cuts nothing off there.
     whole = bool(first) and request.sampling.max_tokens == 1
     text, outcome = _answer(choice, whole, secret)
-    if outcome == "answered" and request.response_schema is not None:
-        _check_schema(text, request.response_schema, secret)
+    schema = request.response_schema
+    if outcome == "answered" and schema is not None and (why := schema_problem(text, schema)):
+        raise RowEngineError(clean(why, secret))
     return Completion(text, outcome, _usage(reply.usage), first, version)
 
 
@@ -165,26 +166,4 @@ def _usage(usage: _Usage | None) -> Usage:
         usage.prompt_tokens or 0,
         usage.completion_tokens or 0,
         (details.cached_tokens if details else None) or 0,
-    )
-
-
-def _check_schema(text: str, schema: dict[str, Any], secret: str | None) -> None:
-    import jsonschema
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
-
-    try:
-        # With a registry of its own, a `$ref` to an address is never fetched.
-        jsonschema.validate(json.loads(text), schema, registry=Registry())
-        return
-    except jsonschema.ValidationError as error:
-        why = error.message
-    except (jsonschema.SchemaError, Unresolvable) as error:
-        raise RowEngineError(
-            f"The response_schema of the request is no valid JSON schema: {clean(str(error), None)}"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        why = str(error)
-    raise RowEngineError(
-        f"The reply does not follow the requested JSON schema: {clean(why, secret)}"
     )
