@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
-__all__ = ["canonical_json", "content_hash", "short_id", "unit_interval"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["canonical_json", "content_hash", "short_id", "unit_interval", "unit_intervals"]
 
 
 def canonical_json(value: Any) -> bytes:
@@ -33,5 +37,24 @@ def short_id(value: Any) -> str:
 
 def unit_interval(*parts: Any) -> float:
     """A number in (0, 1) that depends on `parts` alone: a hash in place of a random generator."""
-    digest = hashlib.sha256(canonical_json(parts)).digest()
+    return _between(hashlib.sha256(canonical_json(parts)).digest())
+
+
+def unit_intervals(*parts: Any, last: Iterable[str]) -> list[float]:
+    """`unit_interval(*parts, one)` for each of `last`; what they have in common is hashed once."""
+    begun = hashlib.sha256(canonical_json(parts)[:-1])
+    numbers = []
+    for one in last:
+        hashed = begun.copy()
+        hashed.update(_last(one))
+        numbers.append(_between(hashed.digest()))
+    return numbers
+
+
+@lru_cache(maxsize=4096)
+def _last(part: str) -> bytes:
+    return b",%b]" % canonical_json(part)
+
+
+def _between(digest: bytes) -> float:
     return (int.from_bytes(digest[:8], "big") + 0.5) / 2.0**64

@@ -305,4 +305,7 @@ def _environment() -> SandboxedEnvironment:
 
 @cache
 def _compile(source: str) -> Any:
-    return _environment().from_string(source)
+    template = _environment().from_string(source)
+    # Jinja chains the globals of template and environment, and copies the chain at each rendering.
+    template.globals = dict(template.globals)
+    return template

@@ -83,6 +83,14 @@ class Meter:
     batches: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Call:
+    """A request that is being answered, and those who wait for it."""
+
+    waiting: list[asyncio.Future[Completion]] = field(default_factory=list)
+    task: asyncio.Task[None] | None = None
+
+
 class Caller:
     """One engine behind the memo, with retries.
 
@@ -121,7 +129,7 @@ class Caller:
         self._price = price
         self._paid = paid
         self._attempts = attempts
-        self._in_flight: dict[str, asyncio.Task[Completion]] = {}
+        self._in_flight: dict[str, _Call] = {}
         self._on_wire: set[str] = set()
         self._storing: set[str] = set()
         self._given_up = 0
@@ -136,17 +144,18 @@ class Caller:
             StoreError: the answer could not be stored.
         """
         request_id = request.identity(self.engine.fingerprint)
-        task = self._in_flight.get(request_id)
-        if task is None:
+        call = self._in_flight.get(request_id)
+        if call is None:
             known = self._memory.completion(request_id)
             if known is not None:
                 self._meter.remembered += 1
                 return Answer(request_id, known)
-            task = asyncio.ensure_future(self._ask_and_remember(request_id, request))
-            self._in_flight[request_id] = task
-            task.add_done_callback(lambda done: self._settle(request_id, done))
-        # A cancelled caller must not take the call away from the others that wait for it.
-        return Answer(request_id, await asyncio.shield(task))
+            call = self._in_flight[request_id] = _Call()
+            call.task = asyncio.create_task(self._carry_out(request_id, request, call.waiting))
+        # A task of its own, because a cancelled caller must not take the call away from others.
+        waiter: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        call.waiting.append(waiter)
+        return Answer(request_id, await waiter)
 
     async def close(self) -> None:
         """End the calls that are still under way; nobody waits for them any more.
@@ -155,21 +164,46 @@ class Caller:
         be billed. All others are given up.
         """
         waited_for = self._on_wire | self._storing if self._paid else self._storing
-        for request_id, task in self._in_flight.items():
-            if request_id not in waited_for:
-                task.cancel()
-        tasks = list(self._in_flight.values())
+        calls = dict(self._in_flight)
+        for request_id, call in calls.items():
+            if request_id not in waited_for and call.task is not None:
+                call.task.cancel()
         self._attempts = 1
+        tasks = [call.task for call in calls.values() if call.task is not None]
         await asyncio.gather(*tasks, return_exceptions=True)
+        for call in calls.values():
+            # A task that was cancelled before it began has told nobody.
+            for waiter in call.waiting:
+                waiter.cancel()
         self._dispatcher.close()
 
-    def _settle(self, request_id: str, task: asyncio.Task[Completion]) -> None:
-        self._in_flight.pop(request_id, None)
+    async def _carry_out(
+        self, request_id: str, request: Request, waiting: list[asyncio.Future[Completion]]
+    ) -> None:
+        """Ask, and tell all who wait for the answer; some of them may have left."""
+        try:
+            completion = await self._ask_and_remember(request_id, request)
+        except BaseException as error:
+            self._settle(request_id)
+            for waiter in waiting:
+                if waiter.done():
+                    continue
+                if isinstance(error, asyncio.CancelledError):
+                    waiter.cancel()
+                else:
+                    waiter.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            self._settle(request_id)
+            for waiter in waiting:
+                if not waiter.done():
+                    waiter.set_result(completion)
+
+    def _settle(self, request_id: str) -> None:
+        del self._in_flight[request_id]
         self._on_wire.discard(request_id)
         self._storing.discard(request_id)
-        if not task.cancelled():
-            # Seen here, because those who waited may have been cancelled; asyncio would complain.
-            task.exception()
 
     async def _ask_and_remember(self, request_id: str, request: Request) -> Completion:
         try:

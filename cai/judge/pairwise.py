@@ -100,12 +100,13 @@ class PairwiseJudge:
         second: str,
         principles: Sequence[Principle],
     ) -> PrincipleVerdict:
-        asked = [self._order("ab", conversation, first, second, principles)]
+        asked = self._order("ab", conversation, first, second, principles)
         if self._config.orders == "both":
-            asked.append(self._order("ba", conversation, second, first, principles))
-        ab, *rest = await asyncio.gather(*asked)
-        ba = rest[0] if rest else None
-        return combine_orders(principles, ab, ba, self._config.tie_band)
+            turned = self._order("ba", conversation, second, first, principles)
+            return combine_orders(
+                principles, *await asyncio.gather(asked, turned), self._config.tie_band
+            )
+        return combine_orders(principles, await asked, None, self._config.tie_band)
 
     async def _order(
         self,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from cai.hashing import unit_interval
+from cai.hashing import unit_intervals
 
 if TYPE_CHECKING:
     from cai.constitution.models import Constitution, Principle
@@ -32,9 +32,9 @@ def draw_principles(
         purpose: the round number, or a name for any other draw of the same prompt.
         count: how many, in the order in which they were drawn.
     """
-
-    def waiting_time(principle: Principle) -> float:
-        u = unit_interval(seed, prompt_id, purpose, principle.id)
-        return -math.log(u) / principle.weight
-
-    return tuple(sorted(constitution.principles, key=waiting_time)[:count])
+    principles = constitution.principles
+    numbers = unit_intervals(seed, prompt_id, purpose, last=[p.id for p in principles])
+    waits = [-math.log(u) / p.weight for u, p in zip(numbers, principles, strict=True)]
+    if count == 1:
+        return (principles[waits.index(min(waits))],)
+    return tuple(principles[i] for i in sorted(range(len(waits)), key=waits.__getitem__)[:count])

@@ -29,7 +29,7 @@ async def revision_pair(
     if not usable:
         return ()
     pair = Pair(
-        prompt_id=walk.prompt.id,
+        prompt_id=walk.prompt_id,
         kind="revision",
         first=start.text,
         second=usable[-1].text,
@@ -44,7 +44,7 @@ async def sample_pairs(walk: Walk, samples: Sequence[Response]) -> tuple[Pair, .
     usable = [(i, response) for i, response in enumerate(samples) if response.text]
     pairs = [
         Pair(
-            prompt_id=walk.prompt.id,
+            prompt_id=walk.prompt_id,
             kind="samples",
             first=first.text,
             second=second.text,
@@ -80,7 +80,7 @@ def _principles(walk: Walk, pair: Pair) -> list[Sequence[Principle]]:
     drawn = draw_principles(
         plan.constitution,
         plan.config.loop.seed,
-        walk.prompt.id,
+        walk.prompt_id,
         f"judge {pair.first_name} | {pair.second_name}",
         plan.config.judge.principles,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cai.errors import RowEngineError
@@ -42,6 +43,11 @@ class Walk:
     desk: Desk
     prompt: Prompt
 
+    @cached_property
+    def prompt_id(self) -> str:
+        """The id of the prompt, which all its draws and seeds depend on."""
+        return self.prompt.id
+
     async def run(self) -> Row:
         """Walk the whole chain.
 
@@ -60,6 +66,8 @@ class Walk:
 
     async def _walk(self) -> Row:
         loop = self.desk.plan.config.loop
+        if loop.samples == 1:
+            return await self._single()
         samples = [asyncio.ensure_future(sample(self, i)) for i in range(loop.samples)]
         revised = samples if loop.revise == "all" else samples[:1]
         chains = [asyncio.ensure_future(self._chain(i, s)) for i, s in enumerate(revised)]
@@ -87,6 +95,14 @@ class Walk:
             pairs=tuple(pair for task in pairs for pair in task.result()),
         )
 
+    async def _single(self) -> Row:
+        """The walk with one sample: nothing in it can be done at the same time."""
+        response = await sample(self, 0)
+        chain = await revise_rounds(self, 0, response)
+        wanted = "revision" in self.desk.plan.config.loop.pairs
+        pairs = await revision_pair(self, 0, response, chain) if wanted else ()
+        return Row(self.prompt, self.desk.plan.hash, (response,), (chain,), pairs)
+
     async def _chain(self, index: int, pending: asyncio.Task[Response]) -> tuple[Revision, ...]:
         return await revise_rounds(self, index, await pending)
 
@@ -100,7 +116,7 @@ class Walk:
 
     def sampling(self, config: SamplingConfig, *position: str | int) -> Sampling:
         """Decoding of one step, with a seed derived from the run's seed, prompt and position."""
-        seed = unit_interval(self.desk.plan.config.loop.seed, self.prompt.id, *position)
+        seed = unit_interval(self.desk.plan.config.loop.seed, self.prompt_id, *position)
         return Sampling(
             max_tokens=config.max_tokens,
             temperature=config.temperature,

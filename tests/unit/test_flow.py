@@ -195,6 +195,22 @@ async def test_a_failed_first_attempt_waits_for_the_second(monkeypatch: pytest.M
     assert place.given_up == 2
 
 
+async def test_a_failed_second_attempt_leaves_the_first_its_time_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cai.engines.flow.lane._SOONEST_HEDGE_S", 0.01)
+    monkeypatch.setattr("cai.engines.flow.lane._HEDGE_FACTOR", 0.0)
+    monkeypatch.setattr("cai.engines.flow.lane._SHORTEST_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("cai.engines.flow.lane._TIMEOUT_FACTOR", 0.0)
+    busy = TransientEngineError("busy", kind="busy")
+    place = Place(script=lambda n: {21: 30.0, 22: busy}.get(n, LATENCY_S))
+    line = dispatcher(place, free=True, timeout_s=60.0)
+    await known(line)
+    with pytest.raises(TransientEngineError, match="No answer within"):
+        await asyncio.wait_for(line.send(request()), 5.0)
+    assert (line.hedged, place.given_up) == (1, 1)
+
+
 async def test_second_attempts_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cai.engines.flow.lane._SOONEST_HEDGE_S", 0.001)
     monkeypatch.setattr("cai.engines.flow.lane._HEDGE_FACTOR", 0.1)

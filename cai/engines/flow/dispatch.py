@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Dispatcher"]
 
 _HEDGED_SHARE = 0.05
-_LOOK_EVERY_S = 1.0
+_LOOK_EVERY_S, _SHORTEST_PAUSE_S = 0.25, 0.01
 
 
 class Dispatcher:
@@ -37,6 +37,8 @@ class Dispatcher:
         self._waiting: list[tuple[int, int, int, asyncio.Future[Lane]]] = []
         self._chosen: Lane | None = None
         self._alarm: asyncio.TimerHandle | None = None
+        self._watched: set[_Watch] = set()
+        self._sweep: asyncio.TimerHandle | None = None
         self._sent = 0
         self.hedged = 0
         floor.join(self)
@@ -66,14 +68,14 @@ class Dispatcher:
             self._floor.leave()
 
     async def _ask(self, lane: Lane, request: Request, tokens: int, *, hedge: bool) -> Completion:
-        began, limit = self._clock(), lane.give_up_after(request)
+        began = self._clock()
         watch: _Watch | None = None
         failed: TransientEngineError | None = None
         try:
-            async with asyncio.timeout(limit) as deadline:
-                if limit is not None:
+            async with asyncio.timeout(None) as deadline:
+                if lane.traits.timeout_s is not None:
                     start = (lambda: self._once_more(request, tokens)) if hedge else None
-                    watch = _Watch(lane, request, deadline, start)
+                    watch = self._watch(_Watch(lane, request, began, deadline, start))
                 completion = await lane.place.complete(request)
         except TimeoutError:
             failed = TransientEngineError(
@@ -86,11 +88,36 @@ class Dispatcher:
             return completion
         finally:
             if watch is not None:
+                self._watched.discard(watch)
                 watch.settle(keep=failed is not None)
         lane.failed(failed, self._clock())
         if watch is not None and (other := await watch.result()) is not None:
             return other
         raise failed
+
+    def _watch(self, watch: _Watch) -> _Watch:
+        self._watched.add(watch)
+        due = watch.due()
+        if self._sweep is None:
+            self._sweep_at(min(due, self._clock() + _LOOK_EVERY_S))
+        elif due < self._sweep.when():
+            self._sweep_at(due)
+        return watch
+
+    def _sweep_at(self, when: float) -> None:
+        if self._sweep is not None:
+            self._sweep.cancel()
+        self._sweep = asyncio.get_running_loop().call_at(when, self._look)
+
+    def _look(self) -> None:
+        """Look at all calls under way: one timer for all costs less than two for each."""
+        self._sweep = None
+        now = self._clock()
+        for watch in list(self._watched):
+            watch.look(now)
+        if self._watched:
+            soonest = min(watch.due() for watch in self._watched)
+            self._sweep_at(now + min(max(soonest - now, _SHORTEST_PAUSE_S), _LOOK_EVERY_S))
 
     def _once_more(self, request: Request, tokens: int) -> Coroutine[Any, Any, Completion] | None:
         """A second attempt, unless there were too many of them."""
@@ -175,8 +202,9 @@ class Dispatcher:
 
     def close(self) -> None:
         """Set no more alarms."""
-        if self._alarm is not None:
-            self._alarm.cancel()
+        for alarm in (self._alarm, self._sweep):
+            if alarm is not None:
+                alarm.cancel()
 
 
 class _Watch:
@@ -191,38 +219,39 @@ class _Watch:
         self,
         lane: Lane,
         request: Request,
+        began: float,
         deadline: asyncio.Timeout,
         start: Callable[[], Coroutine[Any, Any, Completion] | None] | None,
     ) -> None:
         self._lane = lane
         self._request = request
+        self._began = began
         self._deadline = deadline
         self._start = start
         self._task: asyncio.Task[Completion] | None = None
         self._first_is_over = False
-        self._loop = asyncio.get_running_loop()
-        self._began = self._loop.time()
-        self._alarm = self._loop.call_later(self._pause(0.0), self._look)
 
-    def _pause(self, elapsed: float) -> float:
-        """Seconds until there may be something to do."""
-        late = self._lane.ask_again_after(self._request) if self._start else None
-        return min(_LOOK_EVERY_S, late - elapsed) if late and late > elapsed else _LOOK_EVERY_S
-
-    def _look(self) -> None:
-        if self._first_is_over or self._deadline.expired() or (self._task and self._task.done()):
-            return
-        elapsed = self._loop.time() - self._began
+    def due(self) -> float:
+        """The time at which there may be something to do, on the clock of the event loop."""
         limit = self._lane.give_up_after(self._request)
-        if limit is not None:
-            self._deadline.reschedule(self._began + limit)
+        late = self._lane.ask_again_after(self._request) if self._start else None
+        return self._began + min(s for s in (limit, late, float("inf")) if s is not None)
+
+    def look(self, now: float) -> None:
+        """Do what there is to do."""
+        if self._first_is_over or self._deadline.expired():
+            return
+        elapsed = now - self._began
+        limit = self._lane.give_up_after(self._request)
+        if limit is not None and elapsed >= limit:
+            self._deadline.reschedule(now)
+            return
         late = self._lane.ask_again_after(self._request)
         if self._start is not None and late is not None and elapsed >= late:
             attempt, self._start = self._start(), None
             if attempt is not None:
                 self._task = asyncio.ensure_future(attempt)
                 self._task.add_done_callback(self._ended)
-        self._alarm = self._loop.call_later(self._pause(elapsed), self._look)
 
     def _ended(self, task: asyncio.Task[Completion]) -> None:
         won = not task.cancelled() and task.exception() is None
@@ -233,7 +262,6 @@ class _Watch:
     def settle(self, *, keep: bool) -> None:
         """The first attempt is over; only if it failed is the second still needed."""
         self._first_is_over = True
-        self._alarm.cancel()
         if self._task is not None and not keep:
             self._task.cancel()
 

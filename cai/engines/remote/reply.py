@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NotRequired
 
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from cai.engines.remote.failure import classify, clean, refused
 from cai.engines.structured import schema_problem
@@ -20,60 +21,67 @@ __all__ = ["known_models", "read_reply"]
 _FINISHED = frozenset({None, "stop", "stop_sequence", "end_turn", "eos_token"})
 
 
-class _Alternative(BaseModel):
+# Dictionaries and not models: pydantic checks them in half the time, and every call has a reply.
+
+
+class _Alternative(TypedDict):
     token: str
     logprob: float
 
 
-class _Token(BaseModel):
-    top_logprobs: list[_Alternative] | None = None
+class _Token(TypedDict, total=False):
+    top_logprobs: list[_Alternative] | None
 
 
-class _Logprobs(BaseModel):
-    content: list[_Token] | None = None
+class _Logprobs(TypedDict, total=False):
+    content: list[_Token] | None
 
 
-class _Message(BaseModel):
-    content: str | None = None
-    refusal: str | None = None
+class _Message(TypedDict, total=False):
+    content: str | None
+    refusal: str | None
 
 
-class _Choice(BaseModel):
+class _Choice(TypedDict):
     message: _Message
-    finish_reason: str | None = None
-    logprobs: _Logprobs | None = None
+    finish_reason: NotRequired[str | None]
+    logprobs: NotRequired[_Logprobs | None]
 
 
-class _Cached(BaseModel):
-    cached_tokens: int | None = None
+class _Cached(TypedDict, total=False):
+    cached_tokens: int | None
 
 
-class _Usage(BaseModel):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _Cached | None = None
+class _Usage(TypedDict, total=False):
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    prompt_tokens_details: _Cached | None
 
 
-class _Reply(BaseModel):
-    choices: list[_Choice] | None = None
-    error: Any = None
-    usage: _Usage | None = None
-    model: str | None = None
-    system_fingerprint: str | None = None
+class _Reply(TypedDict, total=False):
+    choices: list[_Choice] | None
+    error: Any
+    usage: _Usage | None
+    model: str | None
+    system_fingerprint: str | None
 
 
-class _Model(BaseModel):
+class _Model(TypedDict):
     id: str
 
 
-class _Models(BaseModel):
+class _Models(TypedDict):
     data: list[_Model]
+
+
+_REPLIES = TypeAdapter(_Reply)
+_MODELS = TypeAdapter(_Models)
 
 
 def known_models(content: bytes) -> list[str] | None:
     """The ids that `GET /models` lists, or None when the answer is no such list."""
     try:
-        return [model.id for model in _Models.model_validate_json(content).data]
+        return [model["id"] for model in _MODELS.validate_json(content)["data"]]
     except ValidationError:
         return None
 
@@ -93,31 +101,32 @@ def read_reply(content: bytes, request: Request, model: str, secret: str | None)
         FatalEngineError: the body reports an error that holds for every request.
     """
     reply = _parse(content, secret)
-    version = "/".join(filter(None, (reply.model or model, reply.system_fingerprint)))
+    version = "/".join(filter(None, (reply.get("model") or model, reply.get("system_fingerprint"))))
     version = clean(version, secret)
-    if reply.error and not reply.choices:
-        if refused(reply.error):
+    error, choices = reply.get("error"), reply.get("choices")
+    if error and not choices:
+        if refused(error):
             return Completion("", "refused", model=version)
         # Routers report the failure of the server behind them in a response of status 200.
-        code = reply.error.get("code") if isinstance(reply.error, dict) else None
+        code = error.get("code") if isinstance(error, dict) else None
         status = code if isinstance(code, int) and 400 <= code < 600 else 422
-        raise classify(status, reply.error, {}, secret)
-    if not reply.choices:
+        raise classify(status, error, {}, secret)
+    if not choices:
         raise RowEngineError("The server's reply has no choices; it must have one")
-    choice = reply.choices[0]
-    first = _first_logprobs(choice.logprobs, request.sampling.top_logprobs)
+    choice = choices[0]
+    first = _first_logprobs(choice.get("logprobs"), request.sampling.top_logprobs)
     # A judge asks for one token and reads its alternatives; the limit cuts nothing off there.
     whole = bool(first) and request.sampling.max_tokens == 1
     text, outcome = _answer(choice, whole, secret)
     schema = request.response_schema
     if outcome == "answered" and schema is not None and (why := schema_problem(text, schema)):
         raise RowEngineError(clean(why, secret))
-    return Completion(text, outcome, _usage(reply.usage), first, version)
+    return Completion(text, outcome, _usage(reply.get("usage")), first, version)
 
 
 def _parse(content: bytes, secret: str | None) -> _Reply:
     try:
-        return _Reply.model_validate_json(content)
+        return _REPLIES.validate_json(content)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in found["loc"])
@@ -128,9 +137,10 @@ def _parse(content: bytes, secret: str | None) -> _Reply:
 
 
 def _answer(choice: _Choice, whole: bool, secret: str | None) -> tuple[str, CompletionOutcome]:
-    text, finish = choice.message.content, choice.finish_reason
-    if choice.message.refusal:
-        return text or choice.message.refusal, "refused"
+    message, finish = choice["message"], choice.get("finish_reason")
+    text, refusal = message.get("content"), message.get("refusal")
+    if refusal:
+        return text or refusal, "refused"
     if finish == "content_filter":
         return text or "", "refused"
     if finish == "length":
@@ -148,12 +158,13 @@ def _answer(choice: _Choice, whole: bool, secret: str | None) -> tuple[str, Comp
 
 
 def _first_logprobs(logprobs: _Logprobs | None, count: int) -> tuple[TokenAlternative, ...]:
-    if not count or logprobs is None or not logprobs.content:
+    tokens = (logprobs or {}).get("content")
+    if not count or not tokens:
         return ()
     found = [
-        TokenAlternative(a.token, a.logprob)
-        for a in logprobs.content[0].top_logprobs or ()
-        if math.isfinite(a.logprob)
+        TokenAlternative(a["token"], a["logprob"])
+        for a in tokens[0].get("top_logprobs") or ()
+        if math.isfinite(a["logprob"])
     ]
     return tuple(sorted(found, key=lambda a: -a.logprob)[:count])
 
@@ -161,9 +172,9 @@ def _first_logprobs(logprobs: _Logprobs | None, count: int) -> tuple[TokenAltern
 def _usage(usage: _Usage | None) -> Usage:
     if usage is None:
         return Usage()
-    details = usage.prompt_tokens_details
+    details = usage.get("prompt_tokens_details") or {}
     return Usage(
-        usage.prompt_tokens or 0,
-        usage.completion_tokens or 0,
-        (details.cached_tokens if details else None) or 0,
+        usage.get("prompt_tokens") or 0,
+        usage.get("completion_tokens") or 0,
+        details.get("cached_tokens") or 0,
     )
