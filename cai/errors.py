@@ -9,6 +9,8 @@ CaiError                    something the user can act on; the CLI prints it and
 ├── StoreError              a run store cannot be opened, written or trusted
 │   └── ChangedRunError     the run exists and what it asks has changed
 ├── BudgetError             the run has used up its budget; raise it to go on
+├── GateError               AI labels that people have not validated
+├── TrainingError           a training cannot begin or go on
 ├── SplitError              someone tried to read rows of a split that is closed to them
 └── EngineError             a model could not answer
     ├── TransientEngineError  worth asking again later (time-out, 429, 5xx)
@@ -34,11 +36,13 @@ __all__ = [
     "ConfigError",
     "EngineError",
     "FatalEngineError",
+    "GateError",
     "InputError",
     "MissingExtraError",
     "RowEngineError",
     "SplitError",
     "StoreError",
+    "TrainingError",
     "TransientEngineError",
     "TransientKind",
     "UsageError",
@@ -94,6 +98,14 @@ class ChangedRunError(StoreError):
 
 class SplitError(CaiError):
     """Rows of this split are closed to the caller (for example held-out rows to a trainer)."""
+
+
+class GateError(CaiError):
+    """AI labels may not be trained on before people have validated them."""
+
+
+class TrainingError(CaiError):
+    """A training cannot begin or go on."""
 
 
 class BudgetError(CaiError):

@@ -1,0 +1,1 @@
+"""Training models from principles: supervised, reward model, preferences, and online."""

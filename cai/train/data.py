@@ -1,0 +1,257 @@
+"""The one way from runs and files to training examples, and the gate in front of it.
+
+A run gives its train split, and its dev split for evaluation; held-out rows cannot be asked for.
+The prompts of a file are split by hash, so that all answers to one prompt fall to one side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from cai.errors import ConfigError, GateError
+from cai.hashing import content_hash, short_id, unit_interval
+from cai.store.access import rows_for
+from cai.train.examples import (
+    Demonstration,
+    Preference,
+    PromptExample,
+    Ranking,
+    Rating,
+)
+from cai.train.files import read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+    from cai.records import Row
+    from cai.train.files import Example
+    from cai.train.settings import SourceConfig, TrainConfig
+
+__all__ = ["Data", "SourceFacts", "Validation", "load_data", "mix"]
+
+_Kind = TypeVar("_Kind", Demonstration, Preference, PromptExample, Ranking, Rating)
+
+Side = "Literal['train', 'dev', 'held_out']"
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What people's labels said about the AI labels of a run.
+
+    Args:
+        passed: whether the gate lets the labels through.
+        labels: how many human labels that rests on.
+        label_noise: estimated share of wrong AI labels, if it was estimated.
+    """
+
+    passed: bool
+    labels: int
+    label_noise: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What was read from one source, for the card."""
+
+    name: str
+    origin: str
+    weight: float
+    train: int
+    dev: int
+    held_out: int
+    hash: str
+    constitution: str = ""
+    constitution_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Data(Generic[_Kind]):
+    """Examples of all sources. `held_out` comes from files alone, for one look at the end."""
+
+    train: tuple[_Kind, ...]
+    dev: tuple[_Kind, ...]
+    held_out: tuple[_Kind, ...]
+    weights: dict[str, float]
+    sources: tuple[SourceFacts, ...]
+
+    @property
+    def hash(self) -> str:
+        """Of all examples in their order."""
+        return content_hash([s.hash for s in self.sources])
+
+
+def load_data(
+    kind: type[_Kind], config: TrainConfig, *, validation: Validation | None = None
+) -> Data[_Kind]:
+    """Read all sources of a config.
+
+    Args:
+        kind: of the examples.
+        config: names the sources.
+        validation: what people said about the AI labels; None when nobody was asked.
+
+    Raises:
+        GateError: AI labels may not be trained on before people have validated them.
+        ConfigError: a source cannot be read, or holds nothing of the kind.
+        StoreError: a run cannot be read.
+    """
+    _check_gate(config, validation)
+    parts: dict[str, list[_Kind]] = {"train": [], "dev": [], "held_out": []}
+    weights: dict[str, float] = {}
+    facts: list[SourceFacts] = []
+    for source in config.data:
+        found = list(_read(kind, source, config))
+        if source.limit is not None:
+            found = _drawn(found, source.limit)
+        name = Path(source.run or source.file or "").name
+        sides = {side: [e for s, e in found if s == side] for side in parts}
+        for side, examples in sides.items():
+            parts[side] += examples
+            weights |= {example.id: source.weight for example in examples}
+        facts.append(_facts(source, name, sides))
+    if not parts["train"]:
+        raise ConfigError(_nothing(kind, config))
+    return Data(
+        *(tuple(parts[side]) for side in ("train", "dev", "held_out")),
+        weights=weights,
+        sources=tuple(facts),
+    )
+
+
+def mix(examples: Sequence[_Kind], weights: dict[str, float], epoch: int) -> list[_Kind]:
+    """The examples of one epoch: each as often as its source's weight says, in a fixed order.
+
+    The whole part of a weight always counts; its fraction is a share of the examples, drawn by hash
+    for each epoch anew.
+    """
+    chosen: list[tuple[float, _Kind]] = []
+    for example in examples:
+        weight = weights[example.id]
+        times = int(weight) + (unit_interval("mix", epoch, example.id) < weight % 1.0)
+        chosen += [(unit_interval("order", epoch, example.id, i), example) for i in range(times)]
+    return [example for _, example in sorted(chosen, key=lambda pair: pair[0])]
+
+
+def _check_gate(config: TrainConfig, validation: Validation | None) -> None:
+    if config.gate == "report" or all(s.file and s.origin == "human" for s in config.data):
+        return
+    if validation is None:
+        raise GateError(
+            "gate: require, but no people have validated these AI labels. Have the held-out part "
+            "labelled first, or set gate: report, which trains and says so in the model card."
+        )
+    if not validation.passed:
+        raise GateError(
+            f"gate: require, and the AI labels did not pass: {validation.labels} human labels "
+            "disagree too often. Change constitution or judge, or set gate: report."
+        )
+
+
+def _read(
+    kind: type[_Kind], source: SourceConfig, config: TrainConfig
+) -> Iterator[tuple[str, _Kind]]:
+    if source.run is not None:
+        yield from _read_run(kind, source, config)
+        return
+    assert source.file is not None
+    for example in read_file(Path(source.file), source.origin):
+        wanted = _as(kind, example)
+        if wanted is not None:
+            yield _side(wanted, source), wanted
+
+
+def _as(kind: type[_Kind], example: Example) -> _Kind | None:
+    """The example as another kind, where it holds what that needs."""
+    if isinstance(example, kind):
+        return example
+    if kind is PromptExample:
+        prompt = example.prompt
+        return kind(prompt, short_id([[m.role, m.content] for m in prompt]))  # type: ignore[return-value]
+    if kind is Demonstration and isinstance(example, Preference):
+        return kind(example.prompt, example.chosen, example.id, example.origin)  # type: ignore[return-value, call-arg]
+    return None
+
+
+def _side(example: Any, source: SourceConfig) -> str:
+    prompt = example.messages if isinstance(example, PromptExample) else example.prompt
+    u = unit_interval("side", [[m.role, m.content] for m in prompt])
+    if u < source.held_out_share:
+        return "held_out"
+    return "dev" if u < source.held_out_share + source.dev_share else "train"
+
+
+def _read_run(
+    kind: type[_Kind], source: SourceConfig, config: TrainConfig
+) -> Iterator[tuple[str, _Kind]]:
+    from cai.store import RunStore
+
+    assert source.run is not None
+    with RunStore.read(Path(source.run)) as store:
+        for purpose, side in (("training", "train"), ("calibration", "dev")):
+            for row, _ in rows_for(store, purpose):  # type: ignore[arg-type]
+                for example in _of_row(kind, row, config):
+                    yield side, example
+
+
+def _of_row(kind: Any, row: Row, config: TrainConfig) -> Iterator[Any]:
+    prompt = row.prompt.messages
+    if kind is PromptExample:
+        yield PromptExample(prompt, row.prompt.id)
+    elif kind is Preference:
+        for pair in row.pairs:
+            verdict = pair.verdict
+            if verdict and verdict.decided and verdict.p is not None:
+                best = pair.oriented()
+                assert best.p is not None
+                yield Preference(prompt, best.first, best.second, best.p, pair.id)
+    elif kind is Demonstration:
+        for number, chain in enumerate(row.revisions):
+            usable = [r for r in chain if r.outcome == "revised"]
+            for revision in usable if config.sft.revisions == "all" else usable[-1:]:
+                position = [row.prompt.id, number, revision.round, revision.text]
+                yield Demonstration(prompt, revision.text, short_id(position))
+
+
+def _drawn(found: list[tuple[str, _Kind]], limit: int) -> list[tuple[str, _Kind]]:
+    ranked = sorted(found, key=lambda pair: unit_interval("limit", pair[1].id))
+    return ranked[:limit]
+
+
+def _facts(source: SourceConfig, name: str, sides: dict[str, list[_Kind]]) -> SourceFacts:
+    constitution = constitution_hash = ""
+    if source.run is not None:
+        from cai.store import RunStore
+
+        with RunStore.read(Path(source.run)) as store:
+            facts = store.meta("constitution") or {}
+        constitution = f"{facts.get('name', '')}@{facts.get('version', '')}"
+        constitution_hash = facts.get("hash", "")
+    return SourceFacts(
+        name=name,
+        origin="ai" if source.run else source.origin,
+        weight=source.weight,
+        train=len(sides["train"]),
+        dev=len(sides["dev"]),
+        held_out=len(sides["held_out"]),
+        hash=content_hash([[e.id for e in sides[side]] for side in sorted(sides)]),
+        constitution=constitution,
+        constitution_hash=constitution_hash,
+    )
+
+
+def _nothing(kind: type, config: TrainConfig) -> str:
+    what = {
+        Demonstration: "answers to imitate (usable revisions, or rows with `messages`)",
+        Preference: "decided comparisons (pairs of a run, or rows with `chosen` and `rejected`)",
+        PromptExample: "prompts",
+        Ranking: "rankings (rows with `ranking`: a list of answers, best first)",
+        Rating: "ratings (rows with `answer` and `rating`)",
+    }[kind]
+    names = ", ".join(str(s.run or s.file) for s in config.data)
+    return (
+        f"No training examples in {names}: this method needs {what} in the train split. "
+        "Look at the run with `cai status`, or name another source."
+    )

@@ -1,0 +1,1 @@
+"""Losses and estimators as pure functions of tensors, each with its source."""

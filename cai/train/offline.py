@@ -1,0 +1,234 @@
+"""Carrying out the trainings that sample nothing: sft, rm, dpo and kto."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cai.errors import ConfigError, TrainingError
+from cai.train.data import Data, load_data, mix
+from cai.train.examples import Demonstration, Preference, Ranking, Rating
+from cai.train.models import Policy, load_policy, load_reward_model
+from cai.train.tokens import Encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from cai.train.data import Validation
+    from cai.train.log import TrainLog
+    from cai.train.settings import Method, TrainConfig
+
+__all__ = ["Trained", "train_offline"]
+
+Say = "Callable[[str], None]"
+
+_KINDS: dict[str, type[Any]] = {
+    "bradley-terry": Preference,
+    "plackett-luce": Ranking,
+    "regression": Rating,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A finished training: the model in memory, what it learned from, and how it does."""
+
+    policy: Policy
+    data: Data[Any]
+    dev: dict[str, float]
+    held_out: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Everything that a trainer is built from."""
+
+    method: Method
+    config: TrainConfig
+    output: Path
+    log: TrainLog
+    resume: bool
+    say: Callable[[str], None]
+
+    def carry_out(
+        self,
+        policy: Policy,
+        data: Data[Any],
+        trainer_class: Any,
+        encode: Callable[[Any], Any],
+        collate: Any,
+        expand: Callable[[Any], Sequence[Any]] = lambda example: (example,),
+        **options: Any,
+    ) -> Trained:
+        """Train, then measure on dev and, once, on held-out."""
+        from cai.train.trainer import Items, arguments, last_checkpoint
+
+        optim = self.config.training
+        order = self._order(data, expand)
+        dev = Items([side for example in data.dev for side in expand(example)], encode)
+        adapters = self.config.model.adapt in ("lora", "qlora")
+        trainer = trainer_class(
+            policy.model,
+            self.log,
+            args=arguments(self.method, optim, self.output, len(order[0]), adapters=adapters),
+            train_dataset=Items(order[1], encode),
+            eval_dataset=dev,
+            data_collator=collate,
+            processing_class=policy.tokenizer,
+            **options,
+        )
+        if self.resume:
+            trainer.train(resume_from_checkpoint=last_checkpoint(self.output))
+        else:
+            trainer.train()
+        held_out = Items([side for e in data.held_out for side in expand(e)], encode)
+        return Trained(
+            policy,
+            data,
+            trainer.measure(dev) if len(dev) else {},
+            trainer.measure(held_out) if len(held_out) else {},
+        )
+
+    def _order(
+        self, data: Data[Any], expand: Callable[[Any], Sequence[Any]]
+    ) -> tuple[list[Any], list[Any]]:
+        """The examples of the first epoch, and those of all epochs one after the other."""
+        optim = self.config.training
+        epochs = [[s for e in mix(data.train, data.weights, 0) for s in expand(e)]]
+        if not epochs[0]:
+            raise ConfigError(
+                "The weights of all sources are so small that no example is drawn. Raise one."
+            )
+        needed = (optim.max_steps or 0) * optim.batch_size or math.ceil(
+            len(epochs[0]) * optim.epochs
+        )
+        while sum(map(len, epochs)) < needed:
+            drawn = mix(data.train, data.weights, len(epochs))
+            epochs.append([s for e in drawn for s in expand(e)])
+        return epochs[0], [example for epoch in epochs for example in epoch]
+
+
+def train_offline(
+    method: Method,
+    config: TrainConfig,
+    output: Path,
+    log: TrainLog,
+    *,
+    resume: bool,
+    validation: Validation | None,
+    say: Callable[[str], None],
+) -> Trained:
+    """Read the data, load the model, train it and measure it.
+
+    Raises:
+        CaiError: as `load_data`, `load_policy` and the trainers.
+    """
+    job = _Job(method, config, output, log, resume, say)
+    return {"sft": _sft, "rm": _rm, "dpo": _dpo, "kto": _kto}[method](job, validation)
+
+
+def _sft(job: _Job, validation: Validation | None) -> Trained:
+    from cai.train.sft import SFTTrainer, sft_collate, sft_encode
+
+    data = load_data(Demonstration, job.config, validation=validation)
+    policy = load_policy(job.config.model)
+    encode = sft_encode(_encoder(job, policy))
+    collate = sft_collate(policy.tokenizer.pad_token_id)
+    return job.carry_out(policy, data, SFTTrainer, encode, collate)
+
+
+def _rm(job: _Job, validation: Validation | None) -> Trained:
+    from cai.train.rm import RewardModelTrainer, rm_collate, rm_encode
+
+    settings = job.config.rm
+    data = load_data(_KINDS[settings.loss], job.config, validation=validation)
+    policy = load_reward_model(job.config.model, training=True)
+    encode = rm_encode(_encoder(job, policy))
+    collate = rm_collate(policy.tokenizer.pad_token_id)
+    return job.carry_out(policy, data, RewardModelTrainer, encode, collate, settings=settings)
+
+
+def _dpo(job: _Job, validation: Validation | None) -> Trained:
+    from cai.train.preference import PreferenceTrainer, needs_reference, pair_collate, pair_encode
+
+    settings = job.config.dpo
+    noise = settings.label_noise
+    if noise is None and validation is not None:
+        noise = validation.label_noise
+    if settings.loss in ("robust", "cdpo") and noise is None:
+        raise ConfigError(
+            f"dpo.loss: {settings.loss} needs the share of wrong labels, and no validation has "
+            "estimated it. Set dpo.label_noise (for example 0.1), or use loss: sigmoid."
+        )
+    data = load_data(Preference, job.config, validation=validation)
+    policy = load_policy(job.config.model)
+    encoder = _encoder(job, policy)
+    reference = None
+    if needs_reference(settings):
+        questions = {
+            f"{e.id}{sign}": (e.prompt, text)
+            for e in (*data.train, *data.dev, *data.held_out)
+            for sign, text in (("+", e.chosen), ("-", e.rejected))
+        }
+        known = _reference(job, policy, encoder, questions)
+        ids = {name[:-1] for name in known}
+        reference = {i: (known[f"{i}+"], known[f"{i}-"]) for i in ids}
+    encode = pair_encode(encoder, reference)
+    collate = pair_collate(policy.tokenizer.pad_token_id)
+    options = {"settings": settings, "label_noise": noise}
+    return job.carry_out(policy, data, PreferenceTrainer, encode, collate, **options)
+
+
+def _kto(job: _Job, validation: Validation | None) -> Trained:
+    from cai.train.kto import KTOTrainer, kto_collate, kto_encode, mismatched, sides_of
+
+    if job.config.training.micro_batch_size < 2:
+        raise ConfigError(
+            "kto estimates the divergence over a micro-batch: training.micro_batch_size is 1 and "
+            "must be 2 or more."
+        )
+    data = load_data(Preference, job.config, validation=validation)
+    policy = load_policy(job.config.model)
+    encoder = _encoder(job, policy)
+    sides = [s for e in (*data.train, *data.dev, *data.held_out) for s in sides_of(e)]
+    others = mismatched(sides)
+    questions = {s.name: (s.prompt, s.answer) for s in sides}
+    questions |= {f"{s.name}?": (s.prompt, others[s.name]) for s in sides}
+    encode = kto_encode(encoder, others, _reference(job, policy, encoder, questions))
+    collate = kto_collate(policy.tokenizer.pad_token_id)
+    settings = job.config.kto
+    return job.carry_out(policy, data, KTOTrainer, encode, collate, sides_of, settings=settings)
+
+
+def _encoder(job: _Job, policy: Policy) -> Encoder:
+    return Encoder(policy.tokenizer, job.config.training.max_length)
+
+
+def _reference(
+    job: _Job, policy: Policy, encoder: Encoder, questions: dict[str, Any]
+) -> dict[str, float]:
+    """Log-probabilities of the model that the policy is tied to."""
+    from contextlib import nullcontext
+
+    from cai.train.reference import reference_log_probs
+
+    named = job.config.reference
+    other = load_policy(job.config.model.model_copy(update={"name": named})) if named else policy
+    if named and other.tokenizer.get_vocab() != policy.tokenizer.get_vocab():
+        raise TrainingError(
+            f"reference: {named} has another vocabulary than {job.config.model.name}. It must be "
+            "of the same family."
+        )
+    untouched = getattr(other.model, "disable_adapter", nullcontext)
+    job.say(f"Log-probabilities of the reference for {len(questions):,} answers …")
+    with untouched():
+        return reference_log_probs(
+            other.model,
+            encoder,
+            questions,
+            fingerprint=other.fingerprint,
+            batch_size=job.config.training.micro_batch_size * 2,
+            cache=job.output / "reference.json",
+        )

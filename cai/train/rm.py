@@ -1,0 +1,94 @@
+"""The reward model: a score per answer, learned from pairs, rankings or ratings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from cai.train.calibration import expected_calibration_error
+from cai.train.examples import Preference, Ranking, Rating
+from cai.train.losses.reward import bradley_terry, centring, plackett_luce, regression
+from cai.train.models import rewards_of
+from cai.train.tokens import Encoder, pad_right
+from cai.train.trainer import BaseTrainer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Tensor
+
+    from cai.train.settings import RewardModelConfig
+
+__all__ = ["RewardModelTrainer", "rm_collate", "rm_encode"]
+
+
+def rm_encode(encoder: Encoder) -> Callable[[Preference | Ranking | Rating], Any]:
+    """What turns an example into the ids of its answers, best first, and its target."""
+
+    def encode(example: Preference | Ranking | Rating) -> Any:
+        if isinstance(example, Preference):
+            answers, target = (example.chosen, example.rejected), example.p
+        elif isinstance(example, Ranking):
+            answers, target = example.answers, float(len(example.answers))
+        else:
+            answers, target = (example.answer,), example.rating
+        return [encoder.pair(example.prompt, answer) for answer in answers], target
+
+    return encode
+
+
+def rm_collate(pad: int) -> Callable[[Sequence[Any]], dict[str, Tensor]]:
+    """What stacks encoded examples: all answers in one batch, and how many each example has."""
+
+    def collate(examples: Sequence[Any]) -> dict[str, Tensor]:
+        batch = pad_right([row for rows, _ in examples for row in rows], pad)
+        counts = torch.tensor([len(rows) for rows, _ in examples])
+        targets = torch.tensor([float(target) for _, target in examples])
+        return {**batch, "counts": counts, "targets": targets}
+
+    return collate
+
+
+class RewardModelTrainer(BaseTrainer):
+    """Trains a model with one output; see `cai.train.losses.reward` for the losses."""
+
+    def __init__(self, *args: Any, settings: RewardModelConfig, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._settings = settings
+
+    def loss(self, model: Any, batch: Mapping[str, Any]) -> tuple[Tensor, dict[str, Any]]:
+        """Losses of the examples of a batch, and the figures that their kind has."""
+        rewards = rewards_of(model, batch["input_ids"], batch["attention_mask"])
+        targets = batch["targets"]
+        if self._settings.loss == "regression":
+            return regression(rewards, targets), {"reward": rewards}
+        if self._settings.loss == "plackett-luce":
+            return self._rankings(rewards, batch["counts"])
+        first, second = rewards[0::2], rewards[1::2]
+        p = targets if self._settings.soft else (targets >= 0.5).float()
+        losses = bradley_terry(first, second, p, margin=self._settings.margin)
+        losses = losses + self._settings.centre * centring(first, second)
+        delta = (first - second).detach()
+        return losses, {
+            "accuracy": (delta > 0).float() + 0.5 * (delta == 0).float(),
+            "nll": bradley_terry(first, second, targets).detach(),
+            "margin": delta,
+            "p_first": torch.sigmoid(delta),
+            "target": targets,
+        }
+
+    def _rankings(self, rewards: Tensor, counts: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        longest = int(counts.max())
+        mask = torch.arange(longest, device=counts.device) < counts.unsqueeze(-1)
+        table = rewards.new_zeros(mask.shape).masked_scatter(mask, rewards)
+        # The share of neighbours in the right order.
+        right = ((table[:, :-1] > table[:, 1:]) & mask[:, 1:]).float().sum(-1)
+        return plackett_luce(table, mask), {"accuracy": (right / (counts - 1)).detach()}
+
+    def summary(self, figures: dict[str, Tensor]) -> dict[str, float]:
+        """Calibration over the whole set; the two columns it is made of are no figures."""
+        if "p_first" not in figures:
+            return {}
+        p, target = figures.pop("p_first"), figures.pop("target")
+        return {"ece": expected_calibration_error(p, target)}

@@ -1,0 +1,195 @@
+"""What the offline trainers share: arguments, order of the data, logs, evaluation, resume."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils.data import Dataset, SequentialSampler
+from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from cai.errors import TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from cai.train.log import TrainLog
+    from cai.train.settings import OptimConfig
+
+__all__ = ["BaseTrainer", "Items", "arguments", "last_checkpoint", "learning_rate"]
+
+_RATES = {
+    "sft": 2e-5,
+    "rm": 2e-5,
+    "dpo": 1e-6,
+    "kto": 1e-6,
+    "ppo": 3e-6,
+    "grpo": 1e-6,
+    "rloo": 1e-6,
+}
+_EVALUATIONS = 10
+
+
+def learning_rate(method: str, optim: OptimConfig, *, adapters: bool) -> float:
+    """The peak learning rate: what is set, or the usual one of the method."""
+    if optim.learning_rate is not None:
+        return optim.learning_rate
+    return _RATES[method] * (10.0 if adapters else 1.0)
+
+
+def arguments(
+    method: str, optim: OptimConfig, output: Path, examples: int, *, adapters: bool
+) -> TrainingArguments:
+    """The arguments of transformers' `Trainer` for a training.
+
+    Precision is that of the loaded weights: autocasting is off, so a CPU never computes in bfloat16
+    by accident.
+    """
+    steps = optim.max_steps or max(1, math.ceil(examples * optim.epochs / optim.batch_size))
+    every = optim.evaluate_every or max(1, steps // _EVALUATIONS)
+    return TrainingArguments(
+        output_dir=str(output / "checkpoints"),
+        max_steps=steps,
+        per_device_train_batch_size=optim.micro_batch_size,
+        per_device_eval_batch_size=optim.micro_batch_size,
+        gradient_accumulation_steps=optim.batch_size // optim.micro_batch_size,
+        learning_rate=learning_rate(method, optim, adapters=adapters),
+        lr_scheduler_type=optim.schedule,
+        warmup_steps=round(optim.warmup * steps),
+        weight_decay=optim.weight_decay,
+        max_grad_norm=optim.max_grad_norm,
+        gradient_checkpointing=optim.gradient_checkpointing,
+        seed=optim.seed,
+        data_seed=optim.seed,
+        eval_strategy="steps",
+        eval_steps=every,
+        logging_steps=1,
+        logging_first_step=True,
+        save_strategy="steps",
+        save_steps=optim.checkpoint_every,
+        save_total_limit=optim.keep_checkpoints,
+        report_to=list(optim.report_to) or "none",
+        remove_unused_columns=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        use_cpu=not torch.cuda.is_available(),
+        bf16=False,
+        fp16=False,
+        disable_tqdm=True,
+        label_names=[],
+    )
+
+
+def last_checkpoint(output: Path) -> str:
+    """The folder of the last checkpoint.
+
+    Raises:
+        TrainingError: there is none.
+    """
+    folder = output / "checkpoints"
+    found = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    if found is None:
+        raise TrainingError(
+            f"No checkpoint in {folder}. Start without --resume; a checkpoint is written every "
+            "`training.checkpoint_every` steps."
+        )
+    return str(found)
+
+
+class Items(Dataset[Any]):
+    """Examples that are encoded when they are asked for."""
+
+    def __init__(self, examples: Sequence[Any], encode: Callable[[Any], Any]) -> None:
+        self._examples = examples
+        self._encode = encode
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, index: int) -> Any:
+        return self._encode(self._examples[index])
+
+
+class BaseTrainer(Trainer):
+    """A `Trainer` whose subclasses give a loss with its figures.
+
+    Subclasses define `loss(model, batch)`: (n,) losses and figures by name, each an (n,) tensor.
+    Figures are averaged over steps and over the whole of dev, where `summary` may add to them.
+    """
+
+    def __init__(self, model: Any, log: TrainLog, **options: Any) -> None:
+        super().__init__(model=model, **options)
+        self._sums: dict[str, list[float]] = {}
+        self.add_callback(_Writer(log))
+
+    def loss(self, model: Any, batch: Mapping[str, Any]) -> tuple[torch.Tensor, dict[str, Any]]:
+        """The losses of a batch and what to report."""
+        raise NotImplementedError
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        """One by one: the data comes in the order of training, all epochs one after the other."""
+        return SequentialSampler(self.train_dataset if train_dataset is None else train_dataset)
+
+    def summary(self, figures: dict[str, torch.Tensor]) -> dict[str, float]:
+        """Figures of a whole evaluation that are no averages."""
+        return {}
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: Any,
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
+        """The mean loss; each micro-batch counts the same."""
+        losses, figures = self.loss(model, inputs)
+        for name, values in figures.items():
+            self._sums.setdefault(name, []).append(float(values.detach().float().mean()))
+        loss = losses.mean()
+        return (loss, {}) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
+        """Add the figures since the last line."""
+        if "loss" in logs:
+            logs |= {name: sum(v) / len(v) for name, v in self._sums.items()}
+            self._sums.clear()
+        super().log(logs, *args, **kwargs)
+
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """Mean loss and figures over a set of examples, by default dev."""
+        metrics = self.measure(self.eval_dataset if eval_dataset is None else eval_dataset)
+        named = {f"{metric_key_prefix}_{name}": value for name, value in metrics.items()}
+        self.log(named)
+        return named
+
+    @torch.no_grad()
+    def measure(self, items: Any) -> dict[str, float]:
+        """Mean loss and figures over examples, without a trace in the log."""
+        model = self.model
+        was_training = model.training
+        model.eval()
+        seen: dict[str, list[torch.Tensor]] = {}
+        for batch in self.get_eval_dataloader(items):
+            losses, figures = self.loss(model, self._prepare_inputs(batch))
+            for name, values in {"loss": losses, **figures}.items():
+                seen.setdefault(name, []).append(values.detach().float().cpu())
+        model.train(was_training)
+        whole = {name: torch.cat(values) for name, values in seen.items()}
+        means = {name: float(values.mean()) for name, values in whole.items()}
+        return means | self.summary(whole)
+
+
+class _Writer(TrainerCallback):  # type: ignore[misc]
+    """Puts each line of the log on disk."""
+
+    def __init__(self, log: TrainLog) -> None:
+        self._log = log
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: Mapping[str, float], **_: Any
+    ) -> None:
+        self._log.append(step=state.global_step, **logs)
