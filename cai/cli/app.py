@@ -21,6 +21,7 @@ from cai.cli.plan import plan
 from cai.cli.serve import serve
 from cai.cli.show import show
 from cai.cli.status import status
+from cai.cli.train import train
 
 __all__ = ["app"]
 
@@ -43,6 +44,7 @@ app.command()(status)
 app.command()(merge)
 app.command()(show)
 app.command()(export)
+app.command()(train)
 app.command()(gc)
 app.add_typer(constitution.app, name="constitution")
 

@@ -67,7 +67,7 @@ class _Job:
 
         optim = self.config.training
         order = self._order(data, expand)
-        dev = Items([side for example in data.dev for side in expand(example)], encode)
+        dev = Items(_by_length([s for e in data.dev for s in expand(e)]), encode)
         adapters = self.config.model.adapt in ("lora", "qlora")
         trainer = trainer_class(
             policy.model,
@@ -83,7 +83,7 @@ class _Job:
             trainer.train(resume_from_checkpoint=last_checkpoint(self.output))
         else:
             trainer.train()
-        held_out = Items([side for e in data.held_out for side in expand(e)], encode)
+        held_out = Items(_by_length([s for e in data.held_out for s in expand(e)]), encode)
         return Trained(
             policy,
             data,
@@ -107,7 +107,11 @@ class _Job:
         while sum(map(len, epochs)) < needed:
             drawn = mix(data.train, data.weights, len(epochs))
             epochs.append([s for e in drawn for s in expand(e)])
-        return epochs[0], [example for epoch in epochs for example in epoch]
+        order = [example for epoch in epochs for example in epoch]
+        size = optim.batch_size
+        batches = [order[start : start + size] for start in range(0, len(order), size)]
+        # The gradient of a batch does not depend on how it is cut; like lengths need less padding.
+        return epochs[0], [example for batch in batches for example in _by_length(batch)]
 
 
 def train_offline(
@@ -200,6 +204,17 @@ def _kto(job: _Job, validation: Validation | None) -> Trained:
     collate = kto_collate(policy.tokenizer.pad_token_id)
     settings = job.config.kto
     return job.carry_out(policy, data, KTOTrainer, encode, collate, sides_of, settings=settings)
+
+
+def _by_length(examples: Sequence[Any]) -> list[Any]:
+    """Examples of like length together, for less padding."""
+    return sorted(examples, key=_characters)
+
+
+def _characters(example: Any) -> int:
+    answers = [getattr(example, name, "") for name in ("answer", "chosen", "rejected")]
+    answers += getattr(example, "answers", ())
+    return sum(len(m.content) for m in example.prompt) + max(map(len, answers))
 
 
 def _encoder(job: _Job, policy: Policy) -> Encoder:

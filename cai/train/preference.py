@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from cai.train.intervals import pairwise_summary
 from cai.train.losses.preference import dpo, hinge, ipo, orpo, robust, simpo
 from cai.train.models import answer_log_probs
 from cai.train.tokens import Encoder, pad_right
@@ -88,7 +89,13 @@ class PreferenceTrainer(BaseTrainer):
             "reward_chosen": good,
             "reward_rejected": bad,
             "log_prob_chosen": totals.detach().chunk(2)[0],
+            "_chosen": counts.chunk(2)[0],
+            "_rejected": counts.chunk(2)[1],
         }
+
+    def summary(self, figures: dict[str, Tensor]) -> dict[str, float]:
+        """Intervals of the implicit reward's accuracy, and what length explains."""
+        return pairwise_summary(figures["accuracy"], figures["_chosen"], figures["_rejected"])
 
     def _with_reference(self, ratios: Tensor, counts: Tensor, p: Tensor) -> Tensor:
         beta, name = self._settings.beta, self._settings.loss

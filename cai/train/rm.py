@@ -8,6 +8,7 @@ import torch
 
 from cai.train.calibration import expected_calibration_error
 from cai.train.examples import Preference, Ranking, Rating
+from cai.train.intervals import pairwise_summary
 from cai.train.losses.reward import bradley_terry, centring, plackett_luce, regression
 from cai.train.models import rewards_of
 from cai.train.tokens import Encoder, pad_right
@@ -74,8 +75,9 @@ class RewardModelTrainer(BaseTrainer):
             "accuracy": (delta > 0).float() + 0.5 * (delta == 0).float(),
             "nll": bradley_terry(first, second, targets).detach(),
             "margin": delta,
-            "p_first": torch.sigmoid(delta),
-            "target": targets,
+            "_p": torch.sigmoid(delta),
+            "_target": targets,
+            **{f"_{side}": tokens for side, tokens in _lengths(batch).items()},
         }
 
     def _rankings(self, rewards: Tensor, counts: Tensor) -> tuple[Tensor, dict[str, Any]]:
@@ -87,8 +89,15 @@ class RewardModelTrainer(BaseTrainer):
         return plackett_luce(table, mask), {"accuracy": (right / (counts - 1)).detach()}
 
     def summary(self, figures: dict[str, Tensor]) -> dict[str, float]:
-        """Calibration over the whole set; the two columns it is made of are no figures."""
-        if "p_first" not in figures:
+        """Calibration over the whole set, intervals, and what length explains."""
+        if "_p" not in figures:
             return {}
-        p, target = figures.pop("p_first"), figures.pop("target")
-        return {"ece": expected_calibration_error(p, target)}
+        error = expected_calibration_error(figures["_p"], figures["_target"])
+        lengths = figures["_chosen"], figures["_rejected"]
+        return {"ece": error, **pairwise_summary(figures["accuracy"], *lengths)}
+
+
+def _lengths(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tokens of the answers of pairs, which stand one after the other."""
+    counts = (batch["labels"] != -100).sum(-1)
+    return {"chosen": counts[0::2], "rejected": counts[1::2]}

@@ -138,8 +138,6 @@ class OptimConfig(Section):
                 f"batch_size {self.batch_size} must be a multiple of micro_batch_size "
                 f"{self.micro_batch_size}"
             )
-        if self.max_prompt_length >= self.max_length:
-            raise ValueError("max_prompt_length must be less than max_length")
         return self
 
 

@@ -117,10 +117,13 @@ class BaseTrainer(Trainer):
 
     Subclasses define `loss(model, batch)`: (n,) losses and figures by name, each an (n,) tensor.
     Figures are averaged over steps and over the whole of dev, where `summary` may add to them.
+    Those whose names begin with an underscore are there for `summary` alone.
     """
 
     def __init__(self, model: Any, log: TrainLog, **options: Any) -> None:
         super().__init__(model=model, **options)
+        # Losses are means over a micro-batch, so those of a batch have to be averaged.
+        self.model_accepts_loss_kwargs = False
         self._sums: dict[str, list[float]] = {}
         self.add_callback(_Writer(log))
 
@@ -145,7 +148,7 @@ class BaseTrainer(Trainer):
     ) -> Any:
         """The mean loss; each micro-batch counts the same."""
         losses, figures = self.loss(model, inputs)
-        for name, values in figures.items():
+        for name, values in _shown(figures).items():
             self._sums.setdefault(name, []).append(float(values.detach().float().mean()))
         loss = losses.mean()
         return (loss, {}) if return_outputs else loss
@@ -179,8 +182,12 @@ class BaseTrainer(Trainer):
                 seen.setdefault(name, []).append(values.detach().float().cpu())
         model.train(was_training)
         whole = {name: torch.cat(values) for name, values in seen.items()}
-        means = {name: float(values.mean()) for name, values in whole.items()}
+        means = {name: float(values.mean()) for name, values in _shown(whole).items()}
         return means | self.summary(whole)
+
+
+def _shown(figures: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: values for name, values in figures.items() if not name.startswith("_")}
 
 
 class _Writer(TrainerCallback):  # type: ignore[misc]

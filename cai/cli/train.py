@@ -1,0 +1,103 @@
+"""`cai train`: from a run or a config to a trained model."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["train"]
+
+
+class Method(StrEnum):
+    """What can be trained."""
+
+    sft = "sft"
+    rm = "rm"
+    dpo = "dpo"
+    kto = "kto"
+    ppo = "ppo"
+    grpo = "grpo"
+    rloo = "rloo"
+
+
+def train(
+    method: Annotated[
+        Method,
+        typer.Argument(
+            help="sft: imitate revisions. rm: a reward model. dpo: a policy from pairs (also ipo, "
+            "hinge, robust, cdpo, orpo, simpo). kto: from single answers. ppo, grpo, rloo: sample "
+            "and reward."
+        ),
+    ],
+    source: Annotated[
+        Path, typer.Argument(help="A training config (YAML), or the folder of a run.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the model; models/METHOD by default.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="What to train, in place of the config's model.name.")
+    ] = None,
+    max_steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimiser steps, in place of epochs.")
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Any key of the config: --set dpo.beta=0.05", metavar="KEY=VALUE"
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,
+) -> None:
+    """Train a model on the train split of runs and on files of comparisons.
+
+    Writes the model (safetensors), log.jsonl, curves.png, training.yaml and a model card.
+
+    Example: cai train dpo runs/default --model smollm2-135m-instruct --set dpo.beta=0.05
+    """
+    from cai.cli.tables import print_heading, print_table, print_text
+    from cai.train.load import load_training
+    from cai.train.run import train as carry_out
+
+    overrides = _overrides(setting or [])
+    for key, value in (
+        ("output", str(output) if output else None),
+        ("model.name", model),
+        ("training.max_steps", max_steps),
+    ):
+        if value is not None:
+            overrides[key] = value
+    config = load_training(source, overrides)
+    result = carry_out(method.value, config, resume=resume, say=print_text)
+    print_heading(f"{method.value} finished: {result.folder}")
+    print_table(
+        ("What", "How much"),
+        [
+            ("Steps", f"{result.steps:,}"),
+            ("Seconds", f"{result.seconds:,.0f}"),
+            ("Peak memory", f"{result.peak_mb:,.0f} MB"),
+            *((f"Dev: {name}", f"{value:.4g}") for name, value in result.dev.items()),
+            *((f"Held out: {name}", f"{value:.4g}") for name, value in result.held_out.items()),
+        ],
+    )
+
+
+def _overrides(settings: list[str]) -> dict[str, Any]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    from cai.errors import ConfigError
+
+    found: dict[str, Any] = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {text}: expected KEY=VALUE, such as dpo.beta=0.05.")
+        try:
+            found[key] = YAML(typ="safe", pure=True).load(value)
+        except YAMLError as error:
+            raise ConfigError(f"--set {text}: the value is no YAML. Quote it.") from error
+    return found

@@ -1,0 +1,121 @@
+"""One training from config to folder: data, model, training, curves and card."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cai.errors import TrainingError
+from cai.train.card import Facts, write_card
+from cai.train.log import TrainLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cai.train.data import Validation
+    from cai.train.settings import Method, TrainConfig
+
+__all__ = ["Result", "train"]
+
+_OFFLINE = frozenset({"sft", "rm", "dpo", "kto"})
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished training. `dev` and `held_out` are figures by name, empty without such data."""
+
+    method: Method
+    folder: Path
+    dev: dict[str, float]
+    held_out: dict[str, float]
+    steps: int
+    seconds: float
+    peak_mb: float
+
+
+def train(
+    method: Method,
+    config: TrainConfig,
+    *,
+    resume: bool = False,
+    validation: Validation | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Result:
+    """Train a model and write it with its log, curves and card.
+
+    Args:
+        method: what to do.
+        config: everything about it.
+        resume: go on from the last checkpoint.
+        validation: what people said about the AI labels; None when nobody was asked.
+        say: is told what is being done.
+
+    Raises:
+        UsageError: the config or its data cannot be used.
+        GateError: the AI labels may not be trained on.
+        TrainingError: the training cannot begin or go on.
+        MissingExtraError: a package of the extra `train` is missing.
+    """
+    from cai.train.curves import draw_curves
+    from cai.train.models import save, trainable_share
+
+    say = say or (lambda text: None)
+    folder = Path(config.output or f"models/{method}")
+    log = _open_log(folder, resume)
+    began = time.monotonic()
+    options = {"resume": resume, "validation": validation, "say": say}
+    if method in _OFFLINE:
+        from cai.train.offline import train_offline
+
+        trained = train_offline(method, config, folder, log, **options)  # type: ignore[arg-type]
+    else:
+        from cai.train.online import train_online
+
+        trained = train_online(method, config, folder, log, **options)  # type: ignore[arg-type]
+    seconds, steps = time.monotonic() - began, int(max(log.column("step"), default=0))
+    moved, weights = trainable_share(trained.policy.model)
+    save(trained.policy.model, trained.policy.tokenizer, folder)
+    facts = Facts(
+        fingerprint=trained.policy.fingerprint,
+        sources=trained.data.sources,
+        data_hash=trained.data.hash,
+        trained=moved,
+        weights=weights,
+        steps=steps,
+        seconds=seconds,
+        peak_mb=_peak_mb(),
+        results={"dev": trained.dev, "held out": trained.held_out},
+        validated=validation.labels if validation else 0,
+    )
+    write_card(method, config, facts, folder)
+    draw_curves(log, folder / "curves.png")
+    return Result(method, folder, trained.dev, trained.held_out, steps, seconds, facts.peak_mb)
+
+
+def _open_log(folder: Path, resume: bool) -> TrainLog:
+    path = folder / "log.jsonl"
+    if not resume:
+        if (folder / "training.json").is_file():
+            raise TrainingError(
+                f"{folder} holds a finished training. Choose another folder with --output, or "
+                "delete this one."
+            )
+        return TrainLog(path)
+    from cai.train.trainer import last_checkpoint
+
+    step = int(Path(last_checkpoint(folder)).name.rpartition("-")[2])
+    return TrainLog.resume(path, step)
+
+
+def _peak_mb() -> float:
+    """Peak memory of this process, or of the GPU where there is one."""
+    import torch
+
+    if torch.cuda.is_available():
+        return float(torch.cuda.max_memory_allocated()) / 2**20
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / (2**20 if sys.platform == "darwin" else 2**10)
