@@ -226,7 +226,8 @@ class PPOConfig(Section):
     kl_estimator: Literal["k1", "k2", "k3"] = "k1"
     """How the divergence is estimated from samples (Schulman 2020, Approximating KL divergence)."""
     kl_in: Literal["reward", "loss"] = "reward"
-    """Where the divergence enters."""
+    """Where the divergence enters. In the loss, k1 would have no gradient on average, and is not
+    allowed."""
     kl_target: float | None = Field(default=None, gt=0.0)
     """Adapts the weight so that the divergence per answer, in nats, comes to this value (Ziegler
     et al. 2019, arXiv:1909.08593, section 2.2)."""
@@ -244,6 +245,18 @@ class PPOConfig(Section):
     """Where a separate critic begins: a trained reward model; the policy when absent."""
     generate: GenerateConfig = GenerateConfig()
     """How answers are sampled."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.kl_in == "loss" and self.kl_estimator == "k1":
+            raise ValueError("kl_in: loss needs kl_estimator k2 or k3; k1 has no gradient there")
+        if self.rollouts % self.minibatches:
+            raise ValueError(
+                f"rollouts {self.rollouts} must be a multiple of minibatches {self.minibatches}"
+            )
+        if self.kl_target is not None and self.kl == 0.0:
+            raise ValueError("kl_target adapts the weight kl, which must then begin above 0")
+        return self
 
 
 class GRPOConfig(Section):

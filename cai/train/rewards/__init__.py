@@ -1,0 +1,1 @@
+"""Rewards of answers: composable, and usable in TRL's trainers as they are."""

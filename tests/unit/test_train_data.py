@@ -1,0 +1,179 @@
+"""Reading training data: files, sides, weights, and the gate."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cai.errors import ConfigError, GateError, InputError
+from cai.records import Message
+from cai.train.data import Validation, load_data, mix
+from cai.train.examples import Demonstration, Preference, PromptExample, Ranking, Rating
+from cai.train.files import read_file
+from cai.train.load import load_training
+from cai.train.settings import TrainConfig
+
+
+def jsonl(path: Path, *rows: dict) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def pairs(path: Path, count: int = 200) -> Path:
+    rows = ({"prompt": f"Question {i}?", "chosen": f"good {i}", "rejected": "bad"} for i in range(count))
+    return jsonl(path, *rows)
+
+
+def config(path: Path, **source: object) -> TrainConfig:
+    gate = source.pop("gate", "report")
+    return TrainConfig.model_validate({"data": [{"file": str(path), **source}], "gate": gate})
+
+
+def test_each_kind_of_row_is_read(tmp_path: Path):
+    path = jsonl(
+        tmp_path / "rows.jsonl",
+        {"prompt": "P", "chosen": "c", "rejected": "r", "p": 0.8},
+        {"prompt": "P", "chosen": "c", "rejected": "r", "p": 0.3},
+        {"prompt": [{"role": "user", "content": "P"}], "ranking": ["a", "b", "c"]},
+        {"prompt": "P", "answer": "a", "rating": 7},
+        {"prompt": "P", "answer": "a"},
+        {"messages": [{"role": "user", "content": "P"}, {"role": "assistant", "content": "a"}]},
+        {
+            "prompt": "P",
+            "chosen": [{"role": "assistant", "content": "c"}],
+            "rejected": [{"role": "assistant", "content": "r"}],
+        },
+        {"chosen": "\n\nHuman: P\n\nAssistant: c", "rejected": "\n\nHuman: P\n\nAssistant: r"},
+    )
+    found = list(read_file(path, "human"))
+    kinds = [Preference, Preference, Ranking, Rating, Demonstration, Demonstration]
+    assert [type(e) for e in found] == [*kinds, Preference, Preference]
+    assert {e.prompt for e in found} == {(Message("user", "P"),)}
+    assert (found[0].p, found[0].chosen) == (0.8, "c")
+    # The label says that the other answer is better.
+    assert (found[1].p, found[1].chosen, found[1].rejected) == (0.7, "r", "c")
+    assert found[2].answers == ("a", "b", "c")
+    assert found[3].rating == 7.0
+    assert (found[7].chosen, found[7].rejected, found[7].p) == ("c", "r", 1.0)
+    assert {e.origin for e in found} == {"human"}
+
+
+def test_pairs_that_teach_nothing_are_left_out(tmp_path: Path):
+    path = jsonl(
+        tmp_path / "rows.jsonl",
+        {"prompt": "P", "chosen": "same", "rejected": "same"},
+        {"prompt": "P", "chosen": "c", "rejected": "r", "p": 0.5},
+        {
+            "chosen": "\n\nHuman: P\n\nAssistant: c",
+            "rejected": "\n\nHuman: Another\n\nAssistant: r",
+        },
+    )
+    assert list(read_file(path, "human")) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"text": "x"}, "a row with text"),
+        ({"prompt": "P", "chosen": 3, "rejected": "r"}, "a text"),
+        ({"prompt": "P", "chosen": "c", "rejected": "r", "p": 1.5}, "from 0 to 1"),
+        ({"prompt": "P", "chosen": "c", "rejected": "r", "p": "high"}, "a number"),
+        ({"chosen": "nothing of the kind", "rejected": "x"}, "dialogues"),
+    ],
+)
+def test_a_wrong_row_is_named(row: dict, said: str, tmp_path: Path):
+    with pytest.raises(InputError, match=said) as caught:
+        list(read_file(jsonl(tmp_path / "rows.jsonl", row), "ai"))
+    assert "rows.jsonl" in str(caught.value)
+
+
+def test_all_answers_to_one_prompt_fall_to_one_side(tmp_path: Path):
+    rows = [
+        {"prompt": f"Question {i}?", "chosen": f"good {i} {j}", "rejected": "bad"}
+        for i in range(60)
+        for j in range(3)
+    ]
+    path = jsonl(tmp_path / "p.jsonl", *rows)
+    data = load_data(Preference, config(path, dev_share=0.3, held_out_share=0.2))
+    sides = [{e.prompt for e in part} for part in (data.train, data.dev, data.held_out)]
+    assert sum(map(len, sides)) == 60
+    assert all(sides)
+    assert len(data.train) + len(data.dev) + len(data.held_out) == 180
+    assert (data.sources[0].train, data.sources[0].dev) == (len(data.train), len(data.dev))
+
+
+def test_a_limit_draws_the_same_examples_again(tmp_path: Path):
+    path = pairs(tmp_path / "p.jsonl")
+    few, more = (load_data(Preference, config(path, limit=n)) for n in (20, 40))
+    ids = {e.id for e in (*few.train, *few.dev)}
+    assert len(ids) == 20
+    assert ids < {e.id for e in (*more.train, *more.dev)}
+
+
+def test_a_file_of_pairs_also_gives_prompts_and_answers(tmp_path: Path):
+    path = pairs(tmp_path / "p.jsonl", 30)
+    prompts = load_data(PromptExample, config(path))
+    answers = load_data(Demonstration, config(path))
+    assert len({e.id for e in (*prompts.train, *prompts.dev)}) == 30
+    assert {e.answer[:4] for e in answers.train} == {"good"}
+
+
+def test_nothing_to_learn_from_is_an_error(tmp_path: Path):
+    path = jsonl(tmp_path / "p.jsonl", {"prompt": "P", "answer": "a"})
+    with pytest.raises(ConfigError, match="decided comparisons"):
+        load_data(Preference, config(path))
+
+
+def test_weights_say_how_often_an_example_comes(tmp_path: Path):
+    path = pairs(tmp_path / "p.jsonl", 400)
+    for weight, low, high in ((1.0, 1.0, 1.0), (2.0, 2.0, 2.0), (0.5, 0.4, 0.6), (2.5, 2.4, 2.6)):
+        data = load_data(Preference, config(path, weight=weight, dev_share=0.0))
+        drawn = mix(data.train, data.weights, 0)
+        assert low <= len(drawn) / 400 <= high
+    assert mix(data.train, data.weights, 0) == mix(data.train, data.weights, 0)
+    assert mix(data.train, data.weights, 0) != mix(data.train, data.weights, 1)
+
+
+def test_the_gate_stands_before_ai_labels(tmp_path: Path):
+    path = pairs(tmp_path / "p.jsonl", 20)
+    asked = config(path, gate="require")
+    with pytest.raises(GateError, match="no people have validated"):
+        load_data(Preference, asked)
+    with pytest.raises(GateError, match="disagree too often"):
+        load_data(Preference, asked, validation=Validation(passed=False, labels=40))
+    assert load_data(Preference, asked, validation=Validation(passed=True, labels=40)).train
+    assert load_data(Preference, config(path, gate="require", origin="human")).train
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path):
+    with pytest.raises(ConfigError, match="without a run"):
+        load_training(tmp_path)
+
+
+def test_overrides_and_paths_of_a_config(tmp_path: Path):
+    pairs(tmp_path / "p.jsonl", 5)
+    (tmp_path / "t.yaml").write_text("data:\n- file: p.jsonl\n")
+    found = load_training(tmp_path / "t.yaml", {"dpo.beta": 0.3, "training.seed": 4})
+    assert found.data[0].file == str(tmp_path / "p.jsonl")
+    assert (found.dpo.beta, found.training.seed) == (0.3, 4)
+    with pytest.raises(ConfigError, match="dpo"):
+        load_training(tmp_path / "t.yaml", {"dpo.betta": 0.3})
+    with pytest.raises(ConfigError, match="no section"):
+        load_training(tmp_path / "t.yaml", {"output.x": 1, "output.x.y": 2})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"data": []},
+        {"data": [{}]},
+        {"data": [{"run": "a", "file": "b"}]},
+        {"data": [{"file": "b", "dev_share": 0.6, "held_out_share": 0.4}]},
+        {"data": [{"file": "b"}], "training": {"batch_size": 6, "micro_batch_size": 4}},
+        {"data": [{"file": "b"}], "rewards": [{"kind": "model"}]},
+        {"data": [{"file": "b"}], "rewards": [{"kind": "propositions", "config": "c"}]},
+    ],
+)
+def test_a_config_that_cannot_be_meant_is_refused(wrong: dict):
+    with pytest.raises(ValueError):
+        TrainConfig.model_validate(wrong)
