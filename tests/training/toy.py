@@ -55,25 +55,40 @@ def share_of_a(prompts: Sequence[Sequence[Message]], completions: Sequence[str])
     return [text.count("a") / len(text) if text else 0.0 for text in texts]
 
 
+def early_letters(prompts: Sequence[Sequence[Message]], completions: Sequence[str]) -> list[float]:
+    """How many letters before n an answer has, of 12: more reward costs more divergence."""
+    return [sum("a" <= letter < "n" for letter in text) / 12 for text in completions]
+
+
 def reward(function: Any = share_of_a) -> Combined:
     return Combined([(FunctionReward(function), 1.0)])
 
 
-def ppo(folder: Path, seed: int = 0, steps: int = 160, **settings: Any) -> PPOTrainer:
+def ppo(
+    folder: Path, seed: int = 0, steps: int = 160, stop_after: int | None = None, **settings: Any
+) -> PPOTrainer:
+    """A trainer of `policy`; `stop_after` ends it after so many updates."""
     model = policy(seed)
+    function = settings.pop("function", share_of_a)
     options = {"rollouts": 64, "epochs": 2, "minibatches": 2, "missing_eos_penalty": 0.0}
     generate = {"max_tokens": 12}
     return PPOTrainer(
         model,
         tokenizer(),
         PROMPTS,
-        reward(settings.pop("function", share_of_a)),
+        reward(function),
         settings=PPOConfig.model_validate({**options, "generate": generate, **settings}),
         optim=OptimConfig(
-            max_steps=steps, seed=seed, batch_size=64, micro_batch_size=64, schedule="constant",
-            warmup=0.0, checkpoint_every=settings.pop("checkpoint_every", 80) if settings else 80,
+            max_steps=steps,
+            seed=seed,
+            batch_size=64,
+            micro_batch_size=64,
+            schedule="constant",
+            warmup=0.0,
+            checkpoint_every=20,
         ),
         output=folder,
         learning_rate=3e-3,
         reference=copy.deepcopy(model),
+        after_update=lambda number, *_: number == stop_after,
     )

@@ -20,7 +20,9 @@ def jsonl(path: Path, *rows: dict) -> Path:
 
 
 def pairs(path: Path, count: int = 200) -> Path:
-    rows = ({"prompt": f"Question {i}?", "chosen": f"good {i}", "rejected": "bad"} for i in range(count))
+    rows = (
+        {"prompt": f"Question {i}?", "chosen": f"good {i}", "rejected": "bad"} for i in range(count)
+    )
     return jsonl(path, *rows)
 
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset
-from tests.unit.tiny_model import tiny_model, tiny_tokenizer
 from transformers import LlamaForSequenceClassification
 
 from cai.train.losses.preference import dpo, hinge, ipo, robust
 from cai.train.losses.reward import bradley_terry, centring
 from cai.train.models import answer_log_probs, rewards_of
+from tests.unit.tiny_model import tiny_model, tiny_tokenizer
 
 PAIRS = {
     "prompt": ["Say a", "What is it?", "Hm"],
@@ -37,9 +37,7 @@ def test_dpo_losses(loss: str, tmp_path: Path):
     trl = pytest.importorskip("trl")
     policy, reference = tiny_model(0), tiny_model(1)
     noise = 0.2 if loss == "robust" else 0.0
-    args = arguments(
-        *(trl.DPOConfig, tmp_path), beta=0.3, loss_type=[loss], label_smoothing=noise
-    )
+    args = arguments(*(trl.DPOConfig, tmp_path), beta=0.3, loss_type=[loss], label_smoothing=noise)
     trainer = trl.DPOTrainer(
         model=policy,
         ref_model=reference,
