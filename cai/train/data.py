@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Data", "SourceFacts", "Validation", "load_data", "mix"]
 
-_Kind = TypeVar("_Kind", Demonstration, Preference, PromptExample, Ranking, Rating)
-
-Side = "Literal['train', 'dev', 'held_out']"
+_Kind = TypeVar("_Kind", bound=Demonstration | Preference | PromptExample | Ranking | Rating)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +113,9 @@ def load_data(
     if not parts["train"]:
         raise ConfigError(_nothing(kind, config))
     return Data(
-        *(tuple(parts[side]) for side in ("train", "dev", "held_out")),
+        train=tuple(parts["train"]),
+        dev=tuple(parts["dev"]),
+        held_out=tuple(parts["held_out"]),
         weights=weights,
         sources=tuple(facts),
     )
@@ -163,15 +163,14 @@ def _read(
             yield _side(wanted, source), wanted
 
 
-def _as(kind: type[_Kind], example: Example) -> _Kind | None:
-    """The example as another kind, where it holds what that needs."""
+def _as(kind: Any, example: Example) -> Any:
+    """The example as another kind, or None where it does not hold what that needs."""
     if isinstance(example, kind):
         return example
     if kind is PromptExample:
-        prompt = example.prompt
-        return kind(prompt, short_id([[m.role, m.content] for m in prompt]))  # type: ignore[return-value]
+        return kind(example.prompt, short_id([[m.role, m.content] for m in example.prompt]))
     if kind is Demonstration and isinstance(example, Preference):
-        return kind(example.prompt, example.chosen, example.id, example.origin)  # type: ignore[return-value, call-arg]
+        return kind(example.prompt, example.chosen, example.id, example.origin)
     return None
 
 

@@ -135,7 +135,8 @@ def rewards_of(model: Any, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
     hidden = base.base_model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
     last = attention_mask.sum(-1) - 1
     pooled = hidden[torch.arange(len(hidden), device=hidden.device), last]
-    return base.score(pooled).squeeze(-1).float()
+    rewards: Tensor = base.score(pooled).squeeze(-1).float()
+    return rewards
 
 
 def answer_log_probs(model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -206,9 +207,11 @@ def _in_four_bits(model: Any) -> Any:
     import transformers
     from peft import prepare_model_for_kbit_training
 
-    four = transformers.BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4")
+    bits: Any = transformers.BitsAndBytesConfig
+    four = bits(load_in_4bit=True, bnb_4bit_quant_type="nf4")
     again = type(model).from_pretrained(model.name_or_path, quantization_config=four)
-    return prepare_model_for_kbit_training(again)
+    ready: Any = prepare_model_for_kbit_training
+    return ready(again)
 
 
 def _with_adapters(model: Any, lora: LoraConfig) -> Any:

@@ -181,7 +181,7 @@ def _dpo(job: _Job, validation: Validation | None) -> Trained:
         reference = {i: (known[f"{i}+"], known[f"{i}-"]) for i in ids}
     encode = pair_encode(encoder, reference)
     collate = pair_collate(policy.tokenizer.pad_token_id)
-    options = {"settings": settings, "label_noise": noise}
+    options: dict[str, Any] = {"settings": settings, "label_noise": noise}
     return job.carry_out(policy, data, PreferenceTrainer, encode, collate, **options)
 
 

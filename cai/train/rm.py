@@ -28,6 +28,7 @@ def rm_encode(encoder: Encoder) -> Callable[[Preference | Ranking | Rating], Any
     """What turns an example into the ids of its answers, best first, and its target."""
 
     def encode(example: Preference | Ranking | Rating) -> Any:
+        answers: tuple[str, ...]
         if isinstance(example, Preference):
             answers, target = (example.chosen, example.rejected), example.p
         elif isinstance(example, Ranking):

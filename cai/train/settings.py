@@ -21,7 +21,6 @@ __all__ = [
     "SFTConfig",
     "SourceConfig",
     "TrainConfig",
-    "WatchConfig",
 ]
 
 Method = Literal["sft", "rm", "dpo", "kto", "ppo", "grpo", "rloo"]
@@ -60,7 +59,7 @@ class LoraConfig(Section):
 
     rank: int = Field(default=16, ge=1)
     """Rank of the update of each adapted matrix."""
-    alpha: float = Field(default=32.0, gt=0.0)
+    alpha: int = Field(default=32, ge=1)
     """Scale of the update; its factor is alpha / rank."""
     dropout: Fraction = 0.0
     """Dropout on the adapters' input."""
@@ -281,17 +280,13 @@ class GRPOConfig(Section):
 class RewardConfig(Section):
     """One component of the reward; components are added up by weight."""
 
-    kind: Literal["model", "constitution", "propositions", "length", "repetition", "python"]
-    """`model`: a trained reward model. `constitution`: a judge's expected score from 1 to 10.
-    `propositions`: a judge's yes or no. `length`, `repetition`: penalties. `python`: a function."""
+    kind: Literal["model", "length", "repetition", "python"]
+    """`model`: a trained reward model. `length`, `repetition`: penalties from -1 to 0. `python`: a
+    function of prompts and answers."""
     weight: float = 1.0
     """Factor of this component."""
     path: str | None = None
     """`model`: folder of a trained reward model. `python`: `package.module:function`."""
-    config: str | None = None
-    """`constitution`, `propositions`: a `cai.yaml`, whose constitution and judge are used."""
-    propositions: tuple[str, ...] = ()
-    """Sentences about an answer that should hold; the reward is their mean probability."""
     target: int = Field(default=200, ge=1)
     """`length`: words from which on the penalty grows."""
     ngram: int = Field(default=3, ge=1)
@@ -299,29 +294,9 @@ class RewardConfig(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        needed = {"model": "path", "python": "path", "constitution": "config"}.get(self.kind)
-        if needed and getattr(self, needed) is None:
-            raise ValueError(f"a reward of kind {self.kind} needs {needed!r}")
-        if self.kind == "propositions" and not (self.propositions and self.config):
-            raise ValueError("a reward of kind propositions needs 'propositions' and 'config'")
+        if self.kind in ("model", "python") and self.path is None:
+            raise ValueError(f"a reward of kind {self.kind} needs 'path'")
         return self
-
-
-class WatchConfig(Section):
-    """Looks out for reward hacking while answers are sampled and rewarded."""
-
-    every: int = Field(default=20, ge=1)
-    """Steps between looks."""
-    gold: RewardConfig | None = None
-    """An independent judge or reward model, which nothing is trained on."""
-    prompts: int = Field(default=16, ge=1)
-    """Dev prompts that are answered at each look."""
-    patience: int = Field(default=3, ge=1)
-    """Looks in a row at which the reward is up and the gold down, until the action is taken."""
-    max_kl: float | None = Field(default=None, gt=0.0)
-    """Divergence per answer, in nats, above which the action is taken as well."""
-    action: Literal["warn", "stop", "rollback"] = "stop"
-    """`rollback` stops and puts the best checkpoint by the gold in place of the last."""
 
 
 class TrainConfig(Section):
@@ -350,8 +325,6 @@ class TrainConfig(Section):
     grpo: GRPOConfig = GRPOConfig()
     """Options of `cai train grpo` and `cai train rloo`."""
     rewards: tuple[RewardConfig, ...] = ()
-    """Of ppo, grpo and rloo."""
-    watch: WatchConfig = WatchConfig()
     """Of ppo, grpo and rloo."""
     gate: Literal["report", "require"] = "report"
     """What to do when no people have validated the AI labels: say so, or refuse to train."""

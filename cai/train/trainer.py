@@ -89,7 +89,8 @@ def last_checkpoint(output: Path) -> str:
         TrainingError: there is none.
     """
     folder = output / "checkpoints"
-    found = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    find: Any = get_last_checkpoint
+    found = find(str(folder)) if folder.is_dir() else None
     if found is None:
         raise TrainingError(
             f"No checkpoint in {folder}. Start without --resume; a checkpoint is written every "
@@ -133,7 +134,8 @@ class BaseTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         """One by one: the data comes in the order of training, all epochs one after the other."""
-        return SequentialSampler(self.train_dataset if train_dataset is None else train_dataset)
+        items: Any = self.train_dataset if train_dataset is None else train_dataset
+        return SequentialSampler(items)
 
     def summary(self, figures: dict[str, torch.Tensor]) -> dict[str, float]:
         """Figures of a whole evaluation that are no averages."""
@@ -172,7 +174,7 @@ class BaseTrainer(Trainer):
     @torch.no_grad()
     def measure(self, items: Any) -> dict[str, float]:
         """Mean loss and figures over examples, without a trace in the log."""
-        model = self.model
+        model: Any = self.model
         was_training = model.training
         model.eval()
         seen: dict[str, list[torch.Tensor]] = {}
@@ -190,13 +192,12 @@ def _shown(figures: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: values for name, values in figures.items() if not name.startswith("_")}
 
 
-class _Writer(TrainerCallback):  # type: ignore[misc]
+class _Writer(TrainerCallback):
     """Puts each line of the log on disk."""
 
     def __init__(self, log: TrainLog) -> None:
         self._log = log
 
-    def on_log(
-        self, args: Any, state: Any, control: Any, logs: Mapping[str, float], **_: Any
-    ) -> None:
-        self._log.append(step=state.global_step, **logs)
+    def on_log(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Take the figures of a step."""
+        self._log.append(step=state.global_step, **rest["logs"])

@@ -173,7 +173,9 @@ def test_overrides_and_paths_of_a_config(tmp_path: Path):
         {"data": [{"file": "b", "dev_share": 0.6, "held_out_share": 0.4}]},
         {"data": [{"file": "b"}], "training": {"batch_size": 6, "micro_batch_size": 4}},
         {"data": [{"file": "b"}], "rewards": [{"kind": "model"}]},
-        {"data": [{"file": "b"}], "rewards": [{"kind": "propositions", "config": "c"}]},
+        {"data": [{"file": "b"}], "ppo": {"kl_in": "loss"}},
+        {"data": [{"file": "b"}], "ppo": {"rollouts": 9, "minibatches": 2}},
+        {"data": [{"file": "b"}], "ppo": {"kl": 0.0, "kl_target": 1.0}},
     ],
 )
 def test_a_config_that_cannot_be_meant_is_refused(wrong: dict):

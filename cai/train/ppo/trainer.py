@@ -162,7 +162,7 @@ class PPOTrainer:
         return updates * self.settings.epochs * self.settings.minibatches
 
     def _count_updates(self) -> int:
-        per_update = self.settings.rollouts * self.accelerator.num_processes
+        per_update: int = self.settings.rollouts * self.accelerator.num_processes
         if self.optim.max_steps is not None:
             return math.ceil(self.optim.max_steps / self._steps(1))
         return max(1, math.ceil(len(self._prompts) * self.optim.epochs / per_update))

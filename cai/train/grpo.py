@@ -1,0 +1,206 @@
+"""GRPO and RLOO, through TRL's trainers with every default that matters set here.
+
+TRL's own defaults are not the papers': no divergence term (β = 0), the loss of DAPO, and bfloat16
+autocasting. Here GRPO is the objective of Shao et al. 2024 (arXiv:2402.03300, equations 3 and 4),
+and RLOO that of Ahmadian et al. 2024 (arXiv:2402.14740).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from transformers import TrainerCallback
+
+from cai.errors import ConfigError, TrainingError
+from cai.train.log import TrainLog
+from cai.train.rewards.base import for_trl
+from cai.train.tokens import Encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cai.train.examples import PromptExample
+    from cai.train.rewards.base import Combined
+    from cai.train.settings import GRPOConfig, OptimConfig
+
+__all__ = ["train_grpo"]
+
+_NAMES = {
+    "completions/mean_length": "completion_length",
+    "clip_ratio/region_mean": "clip_fraction",
+    "loss": "policy_loss",
+    "learning_rate": "lr",
+}
+_KEPT = frozenset({"reward", "reward_std", "kl", "entropy", "grad_norm", "epoch"})
+
+
+def train_grpo(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[PromptExample],
+    reward: Combined,
+    *,
+    settings: GRPOConfig,
+    optim: OptimConfig,
+    output: Path,
+    learning_rate: float,
+    method: Literal["grpo", "rloo"] = "grpo",
+    reference: str | None = None,
+    resume: bool = False,
+    callbacks: Sequence[Any] = (),
+    log: TrainLog | None = None,
+) -> TrainLog:
+    """Train a policy on rewards of groups of its own answers.
+
+    Args:
+        model: a causal language model; its trainable weights are trained.
+        tokenizer: its tokenizer, with a chat template.
+        prompts: what to answer; those longer than `optim.max_prompt_length` are left out.
+        reward: scores the answers.
+        settings: of both methods.
+        optim: `batch_size` counts answers per optimiser step, a multiple of the group size.
+        output: folder for checkpoints and log.
+        learning_rate: at the peak.
+        method: which objective.
+        reference: folder of the model to stay near; the weights as they are now when absent.
+        resume: go on from the last checkpoint.
+        callbacks: of transformers' `Trainer`.
+        log: takes the rows; one in `output` when absent.
+
+    Raises:
+        ConfigError: batch and group do not go together.
+        TrainingError: no prompt is short enough, or there is no checkpoint to go on from.
+    """
+    import trl.trainer
+    from datasets import Dataset
+
+    from cai.train.trainer import last_checkpoint
+
+    if optim.batch_size % settings.group_size:
+        raise ConfigError(
+            f"training.batch_size {optim.batch_size} must be a multiple of grpo.group_size "
+            f"{settings.group_size}: it counts answers, and groups are never cut."
+        )
+    short = _short_enough(tokenizer, prompts, optim.max_prompt_length)
+    log = log if log is not None else TrainLog(output / "log.jsonl")
+    _set_reference(model, tokenizer, reference, output)
+    library: Any = trl.trainer
+    name = method.upper()
+    kind, trainer_class = (getattr(library, f"{name}{part}") for part in ("Config", "Trainer"))
+    rows = [{"prompt": [{"role": m.role, "content": m.content} for m in p.messages]} for p in short]
+    trainer = trainer_class(
+        model=model,
+        reward_funcs=[for_trl(reward)],
+        args=kind(**_common(settings, optim, output, learning_rate), **_own(method, settings)),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        callbacks=[_Rows(log, reward), *callbacks],
+    )
+    trainer.train(resume_from_checkpoint=last_checkpoint(output) if resume else None)
+    return log
+
+
+def _common(
+    settings: GRPOConfig, optim: OptimConfig, output: Path, learning_rate: float
+) -> dict[str, Any]:
+    """The arguments that both of TRL's configs have."""
+    steps = {"max_steps": optim.max_steps} if optim.max_steps else {}
+    return {
+        **steps,
+        "output_dir": str(output / "checkpoints"),
+        "num_train_epochs": optim.epochs,
+        "per_device_train_batch_size": optim.micro_batch_size,
+        "gradient_accumulation_steps": optim.batch_size // optim.micro_batch_size,
+        "steps_per_generation": optim.batch_size // optim.micro_batch_size,
+        "learning_rate": learning_rate,
+        "lr_scheduler_type": optim.schedule,
+        "warmup_steps": optim.warmup,
+        "weight_decay": optim.weight_decay,
+        "max_grad_norm": optim.max_grad_norm,
+        "gradient_checkpointing": optim.gradient_checkpointing,
+        "seed": optim.seed,
+        "data_seed": optim.seed,
+        "logging_steps": 1,
+        "save_strategy": "steps",
+        "save_steps": optim.checkpoint_every,
+        "save_total_limit": optim.keep_checkpoints,
+        "report_to": list(optim.report_to) or "none",
+        "disable_tqdm": True,
+        "use_cpu": not torch.cuda.is_available(),
+        "bf16": False,
+        "fp16": False,
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        "num_generations": settings.group_size,
+        "max_completion_length": settings.generate.max_tokens,
+        "temperature": settings.generate.temperature,
+        "top_p": settings.generate.top_p,
+        "top_k": 0,
+        "repetition_penalty": 1.0,
+        "beta": settings.beta,
+        "epsilon": settings.clip,
+        "num_iterations": settings.updates,
+        "mask_truncated_completions": False,
+        "disable_dropout": True,
+        "shuffle_dataset": True,
+    }
+
+
+def _own(method: str, settings: GRPOConfig) -> dict[str, Any]:
+    """The arguments of one method alone."""
+    if method == "rloo":
+        # Leave-one-out differences as they are; RLOO has one loss.
+        return {"normalize_advantages": False}
+    return {
+        "loss_type": settings.loss,
+        "scale_rewards": settings.scale_rewards,
+        "importance_sampling_level": "token",
+        "top_entropy_quantile": 1.0,
+    }
+
+
+def _short_enough(
+    tokenizer: Any, prompts: Sequence[PromptExample], longest: int
+) -> list[PromptExample]:
+    encoder = Encoder(tokenizer, longest)
+    short = [prompt for prompt in prompts if len(encoder.prompt(prompt.messages)) <= longest]
+    if not short:
+        raise TrainingError(
+            f"None of the {len(prompts)} prompts has at most {longest} tokens. Raise "
+            "training.max_prompt_length."
+        )
+    return short
+
+
+def _set_reference(model: Any, tokenizer: Any, reference: str | None, output: Path) -> None:
+    """TRL loads the reference from where the model says that it comes from."""
+    if hasattr(model, "disable_adapter"):
+        return
+    if reference is not None:
+        model.config._name_or_path = reference
+    elif not model.config._name_or_path or not Path(model.config._name_or_path).is_dir():
+        folder = output / "reference"
+        if not folder.is_dir():
+            model.save_pretrained(folder, safe_serialization=True)
+            tokenizer.save_pretrained(folder)
+        model.config._name_or_path = str(folder)
+
+
+class _Rows(TrainerCallback):
+    """Puts the rows of TRL's log under our names, with each component of the reward."""
+
+    def __init__(self, log: TrainLog, reward: Combined) -> None:
+        self._log = log
+        self._reward = reward
+
+    def on_log(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Take the figures of a step."""
+        logs: Mapping[str, float] = rest["logs"]
+        row = {_NAMES.get(k, k): v for k, v in logs.items() if k in _NAMES or k in _KEPT}
+        if "completions/clipped_ratio" in logs:
+            row["eos_share"] = 1.0 - logs["completions/clipped_ratio"]
+        if "reward" in row:
+            parts = self._reward.last.items()
+            row |= {f"reward/{name}": sum(v) / len(v) for name, v in parts if v}
+            self._log.append(step=state.global_step, **row)
