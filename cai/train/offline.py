@@ -77,6 +77,7 @@ class _Job:
             eval_dataset=dev,
             data_collator=collate,
             processing_class=policy.tokenizer,
+            say=self.say,
             **options,
         )
         if self.resume:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils.data import Dataset, SequentialSampler
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from cai.errors import TrainingError
@@ -31,6 +32,7 @@ _RATES = {
     "rloo": 1e-6,
 }
 _EVALUATIONS = 10
+_SECONDS_BETWEEN_LINES = 10.0
 
 
 def learning_rate(method: str, optim: OptimConfig, *, adapters: bool) -> float:
@@ -121,12 +123,16 @@ class BaseTrainer(Trainer):
     Those whose names begin with an underscore are there for `summary` alone.
     """
 
-    def __init__(self, model: Any, log: TrainLog, **options: Any) -> None:
+    def __init__(
+        self, model: Any, log: TrainLog, *, say: Callable[[str], None], **options: Any
+    ) -> None:
         super().__init__(model=model, **options)
         # Losses are means over a micro-batch, so those of a batch have to be averaged.
         self.model_accepts_loss_kwargs = False
         self._sums: dict[str, list[float]] = {}
-        self.add_callback(_Writer(log))
+        # It prints every row as a dict.
+        self.remove_callback(PrinterCallback)
+        self.add_callback(_Writer(log, say))
 
     def loss(self, model: Any, batch: Mapping[str, Any]) -> tuple[torch.Tensor, dict[str, Any]]:
         """The losses of a batch and what to report."""
@@ -193,11 +199,20 @@ def _shown(figures: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 class _Writer(TrainerCallback):
-    """Puts each line of the log on disk."""
+    """Puts each row of the log on disk, and says every ten seconds how far the training is."""
 
-    def __init__(self, log: TrainLog) -> None:
+    def __init__(self, log: TrainLog, say: Callable[[str], None]) -> None:
         self._log = log
+        self._say = say
+        self._said = 0.0
 
     def on_log(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Take the figures of a step."""
-        self._log.append(step=state.global_step, **rest["logs"])
+        row = rest["logs"]
+        self._log.append(step=state.global_step, **row)
+        now = time.monotonic()
+        if "eval_loss" in row or ("loss" in row and now - self._said > _SECONDS_BETWEEN_LINES):
+            self._said = now
+            names = ("loss", "accuracy", "eval_loss", "eval_accuracy")
+            figures = ", ".join(f"{name} {row[name]:.4g}" for name in names if name in row)
+            self._say(f"step {state.global_step} of {state.max_steps}: {figures}")

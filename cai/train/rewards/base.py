@@ -104,7 +104,7 @@ class FunctionReward:
             name: column in logs; the function's own name when absent.
         """
         self._function = function
-        self.name = name or getattr(function, "__name__", "function")
+        self.name: str = name or str(getattr(function, "__name__", "function"))
         self.unscored: list[bool] = []
         self._filler = Filler(self.name)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cai.errors import ConfigError
-from cai.train.rewards.base import Combined, FunctionReward
-from cai.train.rewards.text import LengthPenalty, RepetitionPenalty
+from cai.train.rewards.base import Combined
+from cai.train.rewards.text import LengthPenalty, PythonReward, RepetitionPenalty
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,18 +43,7 @@ def _open(config: RewardConfig, max_length: int) -> Reward:
         return RepetitionPenalty(config.ngram)
     assert config.path is not None
     if config.kind == "python":
-        return FunctionReward(_function(config.path), config.path.rpartition(":")[2])
+        return PythonReward(config.path)
     from cai.train.rewards.learned import LearnedReward
 
-    return LearnedReward(config.path, max_length=max_length)
-
-
-def _function(path: str) -> Any:
-    module, colon, name = path.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), name) if colon else None
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"rewards: cannot find the function {path}: {error}.") from error
-    if not callable(found):
-        raise ConfigError(f"rewards: {path} is no function; write package.module:function.")
-    return found
+    return LearnedReward.load(config.path, max_length=max_length)
