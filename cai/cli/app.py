@@ -31,8 +31,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="From written principles to preference data: a constitution goes in, revisions and "
-    "judged pairs come out.",
+    help="From written principles to preference data and trained models: a constitution goes in, "
+    "revisions, judged pairs and a model come out.",
 )
 
 app.command()(demo)

@@ -34,7 +34,8 @@ def draw_curves(log: TrainLog, path: Path) -> None:
     names = dict.fromkeys(
         name.removeprefix("eval_") for row in log.rows for name in row if name not in _NEVER
     )
-    panels = [name for name in names if _points(log, name) or _points(log, f"eval_{name}")]
+    # A curve needs two points; what was measured once is on the card.
+    panels = [n for n in names if max(len(_points(log, n)), len(_points(log, f"eval_{n}"))) > 1]
     rows = max(1, -(-len(panels) // _COLUMNS))
     figure = Figure(figsize=(4.2 * _COLUMNS, 2.6 * rows), layout="constrained")
     for position, name in enumerate(panels, 1):
