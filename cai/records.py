@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 Role = Literal["system", "user", "assistant"]
-Stage = Literal["sample", "critique", "revise", "judge"]
+Stage = Literal["sample", "critique", "revise", "judge", "score"]
 Split = Literal["train", "dev", "held_out", "quarantine"]
 """`quarantine` is for a prompt that resembles prompts of two different splits: nobody uses it."""
 

@@ -50,6 +50,7 @@ _ALLOWED: dict[Stage, frozenset[str]] = {
     "critique": frozenset({"conversation", "response", "principle"}),
     "revise": frozenset({"conversation", "response", "principle", "critique"}),
     "judge": frozenset({"conversation", "answer_a", "answer_b", "principles"}),
+    "score": frozenset({"conversation", "response", "principles", "proposition"}),
 }
 # The structural tags of the templates, message openers, and the control tokens of chat formats
 # (<|im_start|> …). A bare << stays: it is an operator in code, and revisions copy what they see.

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -37,7 +37,8 @@ class ScriptedEngine:
     """Answers from a script, or makes up plausible answers that depend on the request alone.
 
     Without a script the answers have the shape of each stage: short answers, critiques (one in ten
-    finds nothing), rewrites, and label log-probabilities of a judge that leans to the first slot.
+    finds nothing), rewrites, label log-probabilities of a judge that leans to the first slot, and
+    scores.
 
     Example:
         >>> import asyncio
@@ -117,6 +118,13 @@ class ScriptedEngine:
         text = labels[0] if p_first > 0.5 else labels[1]
         return Completion(text, "answered", Usage(0, 1), alternatives, "scripted")
 
+    @staticmethod
+    def spread(shares: Mapping[str, float]) -> Completion:
+        """An answer whose first token is one of several, each with its probability above 0."""
+        ranked = sorted(shares.items(), key=lambda share: -share[1])
+        alternatives = tuple(TokenAlternative(t, math.log(p)) for t, p in ranked)
+        return Completion(ranked[0][0], "answered", Usage(0, 1), alternatives, "scripted")
+
 
 def made_up(request: Request) -> Reply:
     """The default script: an answer in the shape of the stage, hashed from the request."""
@@ -124,6 +132,8 @@ def made_up(request: Request) -> Reply:
         verdict = ScriptedEngine.label(_preference(request), mass=0.97)
         asked = request.sampling.top_logprobs
         return replace(verdict, first_logprobs=verdict.first_logprobs[:asked])
+    if request.stage == "score":
+        return _score(request)
     last = request.messages[-1].content
     words = [word.strip(".,:;?!\"'()<>/") for word in last.split()]
     topic = next((w for w in sorted(words, key=len, reverse=True) if w.isalpha()), "this")
@@ -145,6 +155,20 @@ def _preference(request: Request) -> float:
     parts = [last.partition(f"<answer_{x}>")[2].partition(f"</answer_{x}>")[0] for x in "ab"]
     merits = [unit_interval("merit", part.strip()) for part in parts]
     return 1 / (1 + math.exp(-4 * (merits[0] - merits[1]) - 0.4))
+
+
+def _score(request: Request) -> Completion:
+    """A number from 1 to 10 or a yes or no, by the hashed merit of the answer."""
+    last = request.messages[-1].content
+    answer = last.partition("<response>")[2].partition("</response>")[0]
+    merit = unit_interval("merit", answer.strip())
+    if last.endswith("Yes or No."):
+        given = ScriptedEngine.label(merit, mass=0.97, labels=("Yes", "No"))
+    else:
+        near = {str(i): math.exp(-abs(i - 1 - 9 * merit)) for i in range(1, 11)}
+        given = ScriptedEngine.spread({i: 0.97 * p / sum(near.values()) for i, p in near.items()})
+    asked = request.sampling.top_logprobs
+    return replace(given, first_logprobs=given.first_logprobs[:asked])
 
 
 class _Draw:

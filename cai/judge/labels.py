@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from cai.records import TokenAlternative
 
-__all__ = ["LabelMass", "label_mass", "spells"]
+__all__ = ["LabelMass", "label_mass", "spells", "word"]
 
 _BEFORE = "([{<\"'*_`\u201c\u2018 \t\n\u0120\u2581"
 _AFTER = ")]}>\"'*_`\u201d\u2019.:,; \t\n"
@@ -44,13 +44,18 @@ class LabelMass:
         return self.first / (self.first + self.second)
 
 
+def word(token: str) -> str:
+    """A token without the spaces, brackets and marks around it."""
+    return token.lstrip(_BEFORE).rstrip(_AFTER)
+
+
 def spells(token: str, label: str) -> bool:
     """Whether a token is a variant that spells the label.
 
     For the label A these are `A`, ` A`, `(A`, `A)`, `**A` and the like. Letter case counts: the
     article "a" is no vote for A.
     """
-    return token.lstrip(_BEFORE).rstrip(_AFTER) == label
+    return word(token) == label
 
 
 def label_mass(

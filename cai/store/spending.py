@@ -19,6 +19,7 @@ ROLE_OF: dict[Stage, Literal["policy", "critic", "judge"]] = {
     "critique": "critic",
     "revise": "critic",
     "judge": "judge",
+    "score": "judge",
 }
 """The role that answers each stage."""
 

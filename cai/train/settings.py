@@ -280,13 +280,19 @@ class GRPOConfig(Section):
 class RewardConfig(Section):
     """One component of the reward; components are added up by weight."""
 
-    kind: Literal["model", "length", "repetition", "python"]
-    """`model`: a trained reward model. `length`, `repetition`: penalties from -1 to 0. `python`: a
-    function of prompts and answers."""
+    kind: Literal["model", "constitution", "propositions", "length", "repetition", "python"]
+    """`model`: a trained reward model. `constitution`: a judge's expected score, from 0 to 1.
+    `propositions`: a judge's probability of yes. `length`, `repetition`: penalties from -1 to 0.
+    `python`: a function of prompts and answers."""
     weight: float = 1.0
     """Factor of this component."""
     path: str | None = None
     """`model`: folder of a trained reward model. `python`: `package.module:function`."""
+    config: str | None = None
+    """`constitution`, `propositions`: a `cai.yaml`, whose constitution and judge are used; answers
+    of the judge are kept in the folder `rewards` of its run."""
+    propositions: tuple[str, ...] = ()
+    """Sentences about an answer that should hold; the reward is their mean probability."""
     target: int = Field(default=200, ge=1)
     """`length`: words from which on the penalty grows."""
     ngram: int = Field(default=3, ge=1)
@@ -296,6 +302,10 @@ class RewardConfig(Section):
     def _complete(self) -> Self:
         if self.kind in ("model", "python") and self.path is None:
             raise ValueError(f"a reward of kind {self.kind} needs 'path'")
+        if self.kind in ("constitution", "propositions") and self.config is None:
+            raise ValueError(f"a reward of kind {self.kind} needs 'config'")
+        if self.kind == "propositions" and not self.propositions:
+            raise ValueError("a reward of kind propositions needs 'propositions'")
         return self
 
 

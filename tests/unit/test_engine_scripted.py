@@ -58,7 +58,7 @@ def test_the_example_of_the_docstring() -> None:
     assert isinstance(ScriptedEngine(), Engine)
 
 
-@pytest.mark.parametrize("stage", ["sample", "critique", "revise", "judge"])
+@pytest.mark.parametrize("stage", ["sample", "critique", "revise", "judge", "score"])
 async def test_the_same_request_gets_the_same_answer(stage: Stage) -> None:
     request = replace(ask(stage=stage), sampling=Sampling(8, top_logprobs=5))
     one, two = ScriptedEngine(), ScriptedEngine()

@@ -28,7 +28,7 @@ def load(path: Path) -> Template:
 
 
 def values(text: str = "SOME WORDS", principles: int = 1) -> dict[str, Any]:
-    names = ("conversation", "response", "critique", "answer_a", "answer_b")
+    names = ("conversation", "response", "critique", "answer_a", "answer_b", "proposition")
     shown = [PRINCIPLE, OTHER][:principles]
     return dict.fromkeys(names, text) | {"principle": PRINCIPLE, "principles": shown}
 
@@ -46,7 +46,7 @@ def test_every_stage_has_its_templates() -> None:
     assert {name(path) for path in FILES} == {
         *("sample/default", "sample/brief", "critique/default", "critique/compact"),
         *("revise/default", "revise/compact", "revise/direct"),
-        *("judge/default", "judge/compact"),
+        *("judge/default", "judge/compact", "score/expected", "score/proposition"),
     }
 
 

@@ -17,23 +17,31 @@ if TYPE_CHECKING:
 __all__ = ["open_rewards"]
 
 
-def open_rewards(configs: Sequence[RewardConfig], max_length: int) -> Combined:
-    """Load and add up the rewards of a config.
+def open_rewards(configs: Sequence[RewardConfig], max_length: int = 512) -> Combined:
+    """Load and add up the rewards of a config. `Combined.close` gives back what they hold.
 
     Args:
         configs: at least one.
-        max_length: most tokens of prompt and answer that a model is shown.
+        max_length: most tokens of prompt and answer that a reward model is shown.
 
     Raises:
-        ConfigError: there are none, or a function cannot be found.
-        FatalEngineError: a reward model cannot be loaded.
+        ConfigError: there are none, or a function or config cannot be used.
+        EngineError: a reward model or judge cannot be started.
     """
     if not configs:
         raise ConfigError(
             "ppo, grpo and rloo need a reward, and the config has none. For example:\n"
             "rewards:\n  - kind: model\n    path: models/rm\n  - kind: length\n    weight: 0.5"
         )
-    return Combined([(_open(config, max_length), config.weight) for config in configs])
+    opened: list[tuple[Reward, float]] = []
+    try:
+        # What was opened before one fails is in the list, and is closed below.
+        opened.extend((_open(config, max_length), config.weight) for config in configs)
+    except BaseException:
+        if opened:
+            Combined(opened).close()
+        raise
+    return Combined(opened)
 
 
 def _open(config: RewardConfig, max_length: int) -> Reward:
@@ -41,9 +49,20 @@ def _open(config: RewardConfig, max_length: int) -> Reward:
         return LengthPenalty(config.target)
     if config.kind == "repetition":
         return RepetitionPenalty(config.ngram)
-    assert config.path is not None
     if config.kind == "python":
-        return PythonReward(config.path)
-    from cai.train.rewards.learned import LearnedReward
+        return PythonReward(_named(config.path))
+    if config.kind == "model":
+        from cai.train.rewards.learned import LearnedReward
 
-    return LearnedReward.load(config.path, max_length=max_length)
+        return LearnedReward.load(_named(config.path), max_length=max_length)
+    from cai.train.rewards.constitution import ConstitutionReward, PropositionReward
+
+    if config.kind == "constitution":
+        return ConstitutionReward.open(_named(config.config))
+    return PropositionReward.open(_named(config.config), config.propositions)
+
+
+def _named(value: str | None) -> str:
+    if value is None:  # the config's own check comes first; this one is for configs made by hand
+        raise ConfigError("A reward lacks its 'path' or 'config'. Name it under `rewards:`.")
+    return value

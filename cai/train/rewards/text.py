@@ -90,19 +90,18 @@ class PythonReward(FunctionReward):
         module, colon, attribute = place.partition(":")
         if not (module and colon and attribute):
             raise ConfigError(
-                f"A Python reward is named package.module:function, got '{place}'. Write the "
-                "module, a colon, and the name of a function in it."
+                f"The reward '{place}' names no function. Write package.module:function."
             )
         try:
             function = getattr(import_module(module), attribute)
         except (ImportError, AttributeError) as error:
             raise ConfigError(
-                f"Cannot find the reward '{place}': {error}. The module must be importable from "
-                "where you start (an installed package, or a folder on PYTHONPATH)."
+                f"rewards: cannot find the function {place}: {error}. It must be importable "
+                "from where you start: an installed package, or a folder on PYTHONPATH."
             ) from error
         if not callable(function):
             raise ConfigError(
-                f"The reward '{place}' is a {type(function).__name__}. It must be a function of "
+                f"The reward '{place}' is a {type(function).__name__} and no function. Name one of "
                 "(prompts, completions) that returns one number for each completion."
             )
         super().__init__(function, name or attribute)
