@@ -256,9 +256,9 @@ def test_ppo_with_adapters_needs_no_second_model(base: Path, data: Path, tmp_pat
     ("rewards", "said"),
     [
         ([], "need a reward"),
-        ([{"kind": "python", "path": "no.such.module:f"}], "Cannot find the reward"),
-        ([{"kind": "python", "path": "math:pi"}], "must be a function"),
-        ([{"kind": "python", "path": "math"}], "is named package.module:function"),
+        ([{"kind": "python", "path": "no.such.module:f"}], "cannot find the function"),
+        ([{"kind": "python", "path": "math:pi"}], "and no function"),
+        ([{"kind": "python", "path": "math"}], "Write package.module:function"),
     ],
 )
 def test_a_reward_that_cannot_be_opened_is_named(rewards: list[dict[str, Any]], said: str):
