@@ -36,6 +36,7 @@ class Facts:
     peak_mb: float
     results: Mapping[str, Mapping[str, float]]
     validated: int = 0
+    watch: tuple[str, ...] = ()
 
 
 def write_card(method: Method, config: TrainConfig, facts: Facts, folder: Path) -> None:

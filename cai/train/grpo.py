@@ -16,7 +16,9 @@ from transformers import TrainerCallback
 from cai.errors import ConfigError, TrainingError
 from cai.train.log import TrainLog
 from cai.train.rewards.base import for_trl
+from cai.train.rewards.text import repetition
 from cai.train.tokens import Encoder
+from cai.train.watch.hooks import TRLWatch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from cai.train.examples import PromptExample
     from cai.train.rewards.base import Combined
     from cai.train.settings import GRPOConfig, OptimConfig
+    from cai.train.watch import Watch
 
 __all__ = ["train_grpo"]
 
@@ -50,6 +53,7 @@ def train_grpo(
     reference: str | None = None,
     resume: bool = False,
     callbacks: Sequence[Any] = (),
+    watch: Watch | None = None,
     log: TrainLog | None = None,
 ) -> TrainLog:
     """Train a policy on rewards of groups of its own answers.
@@ -67,6 +71,7 @@ def train_grpo(
         reference: folder of the model to stay near; the weights as they are now when absent.
         resume: go on from the last checkpoint.
         callbacks: of transformers' `Trainer`.
+        watch: looks at the policy now and then; may end the training.
         log: takes the rows; one in `output` when absent.
 
     Raises:
@@ -90,14 +95,17 @@ def train_grpo(
     name = method.upper()
     kind, trainer_class = (getattr(library, f"{name}{part}") for part in ("Config", "Trainer"))
     rows = [{"prompt": [{"role": m.role, "content": m.content} for m in p.messages]} for p in short]
+    watching = [TRLWatch(watch, log)] if watch is not None else []
     trainer = trainer_class(
         model=model,
         reward_funcs=[for_trl(reward)],
         args=kind(**_common(settings, optim, output, learning_rate), **_own(method, settings)),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
-        callbacks=[_Rows(log, reward), *callbacks],
+        callbacks=[_Rows(log, reward), *watching, *callbacks],
     )
+    for callback in watching:
+        callback.trainer = trainer
     trainer.train(resume_from_checkpoint=last_checkpoint(output) if resume else None)
     return log
 
@@ -201,6 +209,7 @@ class _Rows(TrainerCallback):
         if "completions/clipped_ratio" in logs:
             row["eos_share"] = 1.0 - logs["completions/clipped_ratio"]
         if "reward" in row:
-            parts = self._reward.last.items()
+            parts, texts = self._reward.last.items(), self._reward.answers
+            row["repetition"] = sum(map(repetition, texts)) / len(texts)
             row |= {f"reward/{name}": sum(v) / len(v) for name, v in parts if v}
             self._log.append(step=state.global_step, **row)

@@ -33,12 +33,16 @@ _KINDS: dict[str, type[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A finished training: the model in memory, what it learned from, and how it does."""
+    """A finished training: the model in memory, what it learned from, and how it does.
+
+    `watch` says in sentences what the watch of an online training saw.
+    """
 
     policy: Policy
     data: Data[Any]
     dev: dict[str, float]
     held_out: dict[str, float]
+    watch: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cai.train.data import load_data, mix
@@ -11,14 +13,18 @@ from cai.train.offline import Trained
 from cai.train.rewards.opening import open_rewards
 from cai.train.settings import ModelConfig
 from cai.train.trainer import learning_rate
+from cai.train.watch import open_watch, watch_ppo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from cai.train.data import Validation
     from cai.train.log import TrainLog
+    from cai.train.models import Policy
+    from cai.train.rewards.base import Combined
     from cai.train.settings import Method, TrainConfig
+    from cai.train.watch import Watch
 
 __all__ = ["train_online"]
 
@@ -39,63 +45,108 @@ def train_online(
         CaiError: as `load_data`, `load_policy`, `open_rewards` and the trainers.
     """
     data = load_data(PromptExample, config, validation=validation)
-    # Several answers to one prompt are several rows of a file; each prompt counts once.
-    prompts = list({p.id: p for p in mix(data.train, data.weights, 0)}.values())
-    reward = open_rewards(config.rewards, config.training.max_length)
-    policy = load_policy(config.model)
-    adapters = config.model.adapt in ("lora", "qlora")
-    options: dict[str, Any] = {
-        "optim": config.training,
-        "output": output,
-        "learning_rate": learning_rate(method, config.training, adapters=adapters),
-    }
-    say(f"{method} on {len(prompts):,} prompts …")
-    if method == "ppo":
-        _ppo(config, policy, prompts, reward, log, resume, options)
-    else:
+    with ExitStack() as held:
+        reward = open_rewards(config.rewards, config.training.max_length)
+        held.callback(reward.close)
+        policy = load_policy(config.model)
+        own = config.ppo if method == "ppo" else config.grpo
+        watch = open_watch(
+            *(config, policy.tokenizer, reward, _once_each(data.dev)),
+            generate=own.generate,
+            kl_weight=config.ppo.kl if method == "ppo" else config.grpo.beta,
+            folder=output,
+            log=log,
+            say=say,
+        )
+        held.callback(watch.close)
+        if resume:
+            watch.resume(int(max(log.column("step"), default=0)))
+        prompts = _once_each(mix(data.train, data.weights, 0))
+        say(f"{method} on {len(prompts):,} prompts …")
+        job = _Job(method, config, policy, prompts, reward, watch, log, resume, output)
+        job.ppo() if method == "ppo" else job.grpo()
+        watch.finish(policy.model)
+    return Trained(policy, data, _figures(log), {}, watch=watch.summary())
+
+
+def _once_each(prompts: Iterable[PromptExample]) -> list[PromptExample]:
+    """Several answers to one prompt are several rows of a file; each prompt counts once."""
+    return list({prompt.id: prompt for prompt in prompts}.values())
+
+
+def _figures(log: TrainLog) -> dict[str, float]:
+    """Where the reward began and ended, and how far the policy has gone."""
+    rows = [row for row in log.rows if "reward" in row]
+    if not rows:
+        return {}
+    ends = rows[: max(1, len(rows) // 10)], rows[-max(1, len(rows) // 10) :]
+    first, last = (sum(row["reward"] for row in part) / len(part) for part in ends)
+    return {"reward_first_tenth": first, "reward_last_tenth": last, "kl": rows[-1]["kl"]}
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Everything that a trainer is built from."""
+
+    method: Method
+    config: TrainConfig
+    policy: Policy
+    prompts: list[PromptExample]
+    reward: Combined
+    watch: Watch
+    log: TrainLog
+    resume: bool
+    output: Path
+
+    def grpo(self) -> None:
+        """Train with GRPO or RLOO."""
         from cai.train.grpo import train_grpo
 
         train_grpo(
-            *(policy.model, policy.tokenizer, prompts, reward),
-            settings=config.grpo,
-            method="rloo" if method == "rloo" else "grpo",
-            reference=config.reference,
-            resume=resume,
-            log=log,
-            **options,
+            *(self.policy.model, self.policy.tokenizer, self.prompts, self.reward),
+            settings=self.config.grpo,
+            method="rloo" if self.method == "rloo" else "grpo",
+            reference=self.config.reference,
+            resume=self.resume,
+            watch=self.watch,
+            **self._common(),
         )
-    dev = {}
-    if rows := [row for row in log.rows if "reward" in row]:
-        ends = rows[: max(1, len(rows) // 10)], rows[-max(1, len(rows) // 10) :]
-        first, last = (sum(r["reward"] for r in part) / len(part) for part in ends)
-        dev = {"reward_first_tenth": first, "reward_last_tenth": last, "kl": rows[-1]["kl"]}
-    return Trained(policy, data, dev, {})
 
+    def ppo(self) -> None:
+        """Train with PPO."""
+        from cai.train.ppo import PPOTrainer
 
-def _ppo(
-    config: TrainConfig,
-    policy: Any,
-    prompts: list[PromptExample],
-    reward: Any,
-    log: TrainLog,
-    resume: bool,
-    options: dict[str, Any],
-) -> None:
-    from cai.train.ppo import PPOTrainer
+        settings, critic = self.config.ppo, None
+        if settings.critic == "separate":
+            name = settings.critic_model or self.config.model.name
+            critic = load_reward_model(ModelConfig(name=name), training=True).model
+        trainer = PPOTrainer(
+            *(self.policy.model, self.policy.tokenizer, self.prompts, self.reward),
+            settings=settings,
+            reference=self._reference(),
+            critic=critic,
+            after_update=watch_ppo(self.watch),
+            **self._common(),
+        )
+        self.watch.begin(trainer.policy)
+        trainer.train(resume=self.resume)
 
-    settings, reference, critic = config.ppo, None, None
-    if config.reference or config.model.adapt not in ("lora", "qlora"):
-        still: dict[str, Any] = {"adapt": "full", "name": config.reference or config.model.name}
-        reference = load_policy(config.model.model_copy(update=still)).model
-    if settings.critic == "separate":
-        name = settings.critic_model or config.model.name
-        critic = load_reward_model(ModelConfig(name=name), training=True).model
-    trainer = PPOTrainer(
-        *(policy.model, policy.tokenizer, prompts, reward),
-        settings=settings,
-        reference=reference,
-        critic=critic,
-        **options,
-    )
-    rows = trainer.train(resume=resume).rows
-    log.rows[:] = rows
+    def _common(self) -> dict[str, Any]:
+        optim, adapters = self.config.training, self._has_adapters()
+        return {
+            "optim": optim,
+            "output": self.output,
+            "learning_rate": learning_rate(self.method, optim, adapters=adapters),
+            "log": self.log,
+        }
+
+    def _reference(self) -> Any:
+        """A second model to stay near; none where the first without its adapters is that."""
+        model, name = self.config.model, self.config.reference
+        if name is None and self._has_adapters():
+            return None
+        still: dict[str, Any] = {"adapt": "full", "name": name or model.name}
+        return load_policy(model.model_copy(update=still)).model
+
+    def _has_adapters(self) -> bool:
+        return self.config.model.adapt in ("lora", "qlora")

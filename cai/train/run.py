@@ -26,12 +26,17 @@ _OFFLINE = frozenset({"sft", "rm", "dpo", "kto"})
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished training. `dev` and `held_out` are figures by name, empty without such data."""
+    """A finished training.
+
+    `dev` and `held_out` are figures by name, empty without such data; `watch` is what the watch of
+    an online training saw, in sentences.
+    """
 
     method: Method
     folder: Path
     dev: dict[str, float]
     held_out: dict[str, float]
+    watch: tuple[str, ...]
     steps: int
     seconds: float
     peak_mb: float
@@ -65,7 +70,7 @@ def train(
 
     say = say or (lambda text: None)
     folder = Path(config.output or f"models/{method}")
-    log = _open_log(folder, resume)
+    log = _open_log(method, config, folder, resume)
     began = time.monotonic()
     options = {"resume": resume, "validation": validation, "say": say}
     if method in _OFFLINE:
@@ -90,13 +95,15 @@ def train(
         peak_mb=_peak_mb(),
         results={"dev": trained.dev, "held out": trained.held_out},
         validated=validation.labels if validation else 0,
+        watch=trained.watch,
     )
     write_card(method, config, facts, folder)
     draw_curves(log, folder / "curves.png")
-    return Result(method, folder, trained.dev, trained.held_out, steps, seconds, facts.peak_mb)
+    found = (trained.dev, trained.held_out, trained.watch)
+    return Result(method, folder, *found, steps, seconds, facts.peak_mb)
 
 
-def _open_log(folder: Path, resume: bool) -> TrainLog:
+def _open_log(method: Method, config: TrainConfig, folder: Path, resume: bool) -> TrainLog:
     path = folder / "log.jsonl"
     if not resume:
         if (folder / "training.json").is_file():
@@ -105,10 +112,22 @@ def _open_log(folder: Path, resume: bool) -> TrainLog:
                 "delete this one."
             )
         return TrainLog(path)
+    return TrainLog.resume(path, steps_made(method, config, folder))
+
+
+def steps_made(method: Method, config: TrainConfig, folder: Path) -> int:
+    """Optimiser steps that the last checkpoint of a training has behind it.
+
+    Raises:
+        TrainingError: there is none.
+    """
+    if method == "ppo":
+        from cai.train.ppo.checkpoint import updates_made
+
+        return updates_made(folder) * config.ppo.epochs * config.ppo.minibatches
     from cai.train.trainer import last_checkpoint
 
-    step = int(Path(last_checkpoint(folder)).name.rpartition("-")[2])
-    return TrainLog.resume(path, step)
+    return int(Path(last_checkpoint(folder)).name.rpartition("-")[2])
 
 
 def _peak_mb() -> float:

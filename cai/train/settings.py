@@ -21,6 +21,7 @@ __all__ = [
     "SFTConfig",
     "SourceConfig",
     "TrainConfig",
+    "WatchConfig",
 ]
 
 Method = Literal["sft", "rm", "dpo", "kto", "ppo", "grpo", "rloo"]
@@ -309,6 +310,39 @@ class RewardConfig(Section):
         return self
 
 
+class WatchConfig(Section):
+    """What is watched while ppo, grpo and rloo train, so that a hacked reward does not pass."""
+
+    gold: tuple[RewardConfig, ...] = ()
+    """A reward that is independent of those trained on: another reward model, another judge.
+    Fresh answers to dev prompts are scored by it; without one, hacking cannot be told."""
+    refusal: RewardConfig | None = None
+    """Tells from 0 to 1 whether an answer refuses, such as `propositions` or `python`."""
+    every: int = Field(default=20, ge=1)
+    """Optimiser steps between looks."""
+    prompts: int = Field(default=32, ge=8)
+    """Dev prompts that are answered at each look, always the same."""
+    action: Literal["report", "stop", "rollback"] = "stop"
+    """What to do on an alarm: only say so, end the training, or go back to the best weights, double
+    the weight of the divergence and go on."""
+    rollbacks: int = Field(default=2, ge=1)
+    """`action: rollback` ends the training at the alarm after these."""
+    patience: int = Field(default=2, ge=1)
+    """Looks in a row that must be bad."""
+    keep_best: bool = True
+    """The finished model is the one that the gold liked best, not the last one."""
+    max_kl: float | None = Field(default=None, gt=0.0)
+    """Alarm above this divergence, as the log has it under `kl`."""
+    min_entropy: float | None = Field(default=None, gt=0.0)
+    """Alarm below this entropy per token, in nats: the policy says always the same."""
+    max_length_ratio: float | None = Field(default=3.0, gt=1.0)
+    """Alarm above so many times the length that answers had at the beginning."""
+    max_repetition: float | None = Field(default=0.5, gt=0.0, le=1.0)
+    """Alarm above this share of word triples that an answer had before."""
+    max_refusal: float | None = Field(default=0.5, gt=0.0, le=1.0)
+    """Alarm above this rate of refusals."""
+
+
 class TrainConfig(Section):
     """Everything about one training."""
 
@@ -336,5 +370,7 @@ class TrainConfig(Section):
     """Options of `cai train grpo` and `cai train rloo`."""
     rewards: tuple[RewardConfig, ...] = ()
     """Of ppo, grpo and rloo."""
+    watch: WatchConfig = WatchConfig()
+    """Of ppo, grpo and rloo: what is watched, and what is done about it."""
     gate: Literal["report", "require"] = "report"
     """What to do when no people have validated the AI labels: say so, or refuse to train."""

@@ -60,6 +60,16 @@ def early_letters(prompts: Sequence[Sequence[Message]], completions: Sequence[st
     return [sum("a" <= letter < "n" for letter in text) / 12 for text in completions]
 
 
+def count_of_a(prompts: Sequence[Sequence[Message]], completions: Sequence[str]) -> list[float]:
+    """How often an answer has the letter a, of 12."""
+    return [text.count("a") / 12 for text in completions]
+
+
+def some_of_a(prompts: Sequence[Sequence[Message]], completions: Sequence[str]) -> list[float]:
+    """What `count_of_a` stands for: the letter a in half of the places is best, more is worse."""
+    return [min(share, 1.0 - share) for share in count_of_a(prompts, completions)]
+
+
 def reward(function: Any = share_of_a) -> Combined:
     return Combined([(FunctionReward(function), 1.0)])
 
@@ -68,7 +78,9 @@ def ppo(
     folder: Path, seed: int = 0, steps: int = 160, stop_after: int | None = None, **settings: Any
 ) -> PPOTrainer:
     """A trainer of `policy`; `stop_after` ends it after so many updates."""
-    model = policy(seed)
+    model = settings.pop("model", None) or policy(seed)
+    after = settings.pop("after_update", lambda number, *_: number == stop_after)
+    log = settings.pop("log", None)
     function = settings.pop("function", share_of_a)
     options = {"rollouts": 64, "epochs": 2, "minibatches": 2, "missing_eos_penalty": 0.0}
     generate = {"max_tokens": 12}
@@ -90,5 +102,6 @@ def ppo(
         output=folder,
         learning_rate=3e-3,
         reference=copy.deepcopy(model),
-        after_update=lambda number, *_: number == stop_after,
+        after_update=after,
+        log=log,
     )

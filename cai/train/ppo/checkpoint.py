@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cai.train.ppo.trainer import PPOTrainer
 
-__all__ = ["load_checkpoint", "save_checkpoint"]
+__all__ = ["load_checkpoint", "save_checkpoint", "updates_made"]
 
 
 def save_checkpoint(trainer: PPOTrainer, updates: int) -> None:
@@ -76,6 +76,15 @@ def _weights(trainer: PPOTrainer) -> dict[str, Any]:
         for name, parameter in own.named_parameters()
         if parameter.requires_grad
     }
+
+
+def updates_made(output: Path) -> int:
+    """How many updates the last checkpoint of a training has behind it.
+
+    Raises:
+        TrainingError: there is none.
+    """
+    return int(_last(output / "checkpoints").name.rpartition("-")[2])
 
 
 def _last(folder: Path) -> Path:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cai.train.examples import PromptExample
-    from cai.train.settings import PPOConfig
+    from cai.train.settings import GenerateConfig, PPOConfig
 
 __all__ = ["Answers", "Lessons", "generate", "lessons_of", "texts_of"]
 
@@ -66,7 +66,7 @@ def generate(
     policy: Any,
     tokenizer: Any,
     prompts: Sequence[PromptExample],
-    settings: PPOConfig,
+    how: GenerateConfig,
     longest_prompt: int,
 ) -> Answers:
     """Sample one answer to each prompt from the policy's own distribution."""
@@ -76,7 +76,6 @@ def generate(
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=device)
     there = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
-    how = settings.generate
     was_training = policy.training
     policy.eval()
     whole = policy.generate(

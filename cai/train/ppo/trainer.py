@@ -68,6 +68,7 @@ class PPOTrainer:
         reference: what the policy stays near; for a model with adapters, the model without them
             when absent.
         critic: a decoder with a linear `score`, for `critic: separate`.
+        log: takes the rows; one in `output` when absent.
         after_update: called after each update with its number, the trainer, and the log's row; what
             it returns ends the training when true.
 
@@ -88,6 +89,7 @@ class PPOTrainer:
         learning_rate: float,
         reference: Any = None,
         critic: Any = None,
+        log: TrainLog | None = None,
         after_update: Callable[[int, PPOTrainer, dict[str, float]], bool] | None = None,
     ) -> None:
         from accelerate import Accelerator
@@ -98,10 +100,10 @@ class PPOTrainer:
         self.output, self.reward = output, reward
         self._prompts = tuple(prompts)
         self._after_update = after_update
-        self._updates = self._count_updates()
+        self.updates = self._count_updates()
         actor = ActorCritic(model, settings.generate.temperature, critic)
         _quiet_dropout(actor)
-        steps = self._updates * settings.epochs * settings.minibatches
+        steps = self.updates * settings.epochs * settings.minibatches
         optimizer, schedule = make_optimizer(actor, optim, learning_rate, steps)
         self.actor, self.optimizer = self.accelerator.prepare(actor, optimizer)
         self.schedule = schedule
@@ -111,7 +113,8 @@ class PPOTrainer:
             if settings.kl_target is None
             else AdaptiveKL(settings.kl, settings.kl_target, settings.kl_horizon)
         )
-        self.log = TrainLog()
+        self.log = log if log is not None else TrainLog()
+        self._own_log = log is None
 
     @property
     def policy(self) -> Any:
@@ -128,15 +131,15 @@ class PPOTrainer:
             TrainingError: there is no checkpoint to go on from, or the loss is no number.
         """
         first = load_checkpoint(self) if resume else 0
-        path = self.output / "log.jsonl"
-        if self.accelerator.is_main_process:
+        if self._own_log and self.accelerator.is_main_process:
+            path = self.output / "log.jsonl"
             self.log = TrainLog.resume(path, self._steps(first)) if resume else TrainLog(path)
-        for number in range(first, self._updates):
+        for number in range(first, self.updates):
             row = self.update(number)
             self.log.append(**row)
             ended = bool(self._after_update and self._after_update(number + 1, self, row))
             every = max(1, self.optim.checkpoint_every // self._steps(1))
-            if (number + 1) % every == 0 or ended or number + 1 == self._updates:
+            if (number + 1) % every == 0 or ended or number + 1 == self.updates:
                 save_checkpoint(self, number + 1)
             if ended:
                 break
@@ -176,8 +179,8 @@ class PPOTrainer:
     @torch.no_grad()
     def _sample(self, number: int) -> _Update:
         prompts = self._batch(number)
-        longest = self.optim.max_prompt_length
-        answers = generate(self.policy, self.tokenizer, prompts, self.settings, longest)
+        how, longest = self.settings.generate, self.optim.max_prompt_length
+        answers = generate(self.policy, self.tokenizer, prompts, how, longest)
         texts = texts_of(answers, self.tokenizer)
         scores = self.reward.score([p.messages for p in prompts], texts)
         parts = [self._scored(answers.part(s)) for s in self._slices(len(prompts))]
@@ -227,13 +230,7 @@ class PPOTrainer:
                 figures = self._step(found, order[start : start + size])
                 if first:
                     sums["ratio_first"], first = figures["ratio"], False
-                for name in (
-                    "policy_loss",
-                    "value_loss",
-                    "clip_fraction",
-                    "approx_kl",
-                    "grad_norm",
-                ):
+                for name in _AVERAGED:
                     sums[name] += figures[name] / self._steps(1)
         return self._over_processes(dict(sums)) | {"lr": self.schedule.get_last_lr()[0]}
 

@@ -129,7 +129,7 @@ class FunctionReward:
 
 
 class Combined:
-    """The weighted sum of rewards; remembers what each part gave last.
+    """The weighted sum of rewards; remembers what each part gave last, and to which answers.
 
     `last` holds the scores of each part by name, before its weight. Of parts that cannot always
     tell it also holds `<name>/unscored`, 1 for each answer without a score of its own, else 0.
@@ -154,6 +154,7 @@ class Combined:
             unique = f"{reward.name}-{same + 1}" if same else reward.name
             self.parts.append((unique, reward, weight))
         self.last: dict[str, list[float]] = {}
+        self.answers: Sequence[str] = ()
 
     def parts_of(
         self, prompts: Sequence[Sequence[Message]], completions: Sequence[str]
@@ -166,7 +167,7 @@ class Combined:
     ) -> list[float]:
         """The weighted sums; `last` then holds the parts."""
         found = self.parts_of(prompts, completions)
-        self.last = dict(found)
+        self.last, self.answers = dict(found), completions
         for name, part, _ in self.parts:
             if isinstance(part, Partial):
                 self.last[f"{name}/unscored"] = [float(flag) for flag in part.unscored]

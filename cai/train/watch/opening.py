@@ -1,0 +1,99 @@
+"""From the config to a watch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cai.errors import ConfigError
+from cai.hashing import unit_interval
+from cai.train.rewards.opening import open_rewards
+from cai.train.watch.watcher import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from cai.train.examples import PromptExample
+    from cai.train.log import TrainLog
+    from cai.train.rewards.base import Combined
+    from cai.train.settings import GenerateConfig, RewardConfig, TrainConfig
+
+__all__ = ["open_watch"]
+
+_FEW = 16
+
+
+def open_watch(
+    config: TrainConfig,
+    tokenizer: Any,
+    proxy: Combined,
+    dev: Sequence[PromptExample],
+    *,
+    generate: GenerateConfig,
+    kl_weight: float,
+    folder: Path,
+    log: TrainLog,
+    say: Callable[[str], None],
+) -> Watch:
+    """Load gold and refusal rewards, and draw the prompts.
+
+    Args:
+        config: whose `watch` is opened.
+        tokenizer: of the policy.
+        proxy: the reward that is trained on.
+        dev: prompts that are not trained on.
+        generate: how the policy answers.
+        kl_weight: of the divergence in the training.
+        folder: of the training.
+        log: of the training.
+        say: is told what happens.
+
+    Raises:
+        ConfigError: the gold is a reward that is trained on, there are no dev prompts to answer, or
+            a rollback could not raise the weight of the divergence.
+        EngineError: a reward model or judge cannot be started.
+    """
+    watch = config.watch
+    _check(watch.gold, config.rewards)
+    wanted = bool(watch.gold) or watch.refusal is not None
+    if wanted and not dev:
+        raise ConfigError(
+            "watch: gold and refusal need dev prompts, and the data have none. Take a run with a "
+            "dev split, or set data.dev_share above 0."
+        )
+    if watch.action == "rollback" and (kl_weight == 0.0 or not watch.gold):
+        raise ConfigError(
+            "watch.action: rollback goes back to the weights that watch.gold liked best and "
+            "doubles the weight of the divergence. It needs a gold "
+            f"(got {len(watch.gold)}) and a weight above 0 (got {kl_weight:g}). Set both, or "
+            "choose action: stop."
+        )
+    chosen = sorted(dev, key=lambda p: unit_interval("watch", config.training.seed, p.id))
+    if wanted and len(chosen) < _FEW:
+        say(f"The watch has only {len(chosen)} dev prompts: it will notice only a large fall.")
+    length = config.training.max_length
+    gold = open_rewards(watch.gold, length) if watch.gold else None
+    return Watch(
+        watch,
+        tokenizer,
+        proxy,
+        gold=gold,
+        refusal=open_rewards([watch.refusal], length) if watch.refusal else None,
+        prompts=chosen[: watch.prompts],
+        generate=generate,
+        longest_prompt=config.training.max_prompt_length,
+        seed=config.training.seed,
+        folder=folder,
+        log=log,
+        say=say,
+    )
+
+
+def _check(gold: Sequence[RewardConfig], rewards: Sequence[RewardConfig]) -> None:
+    plain = [reward.model_copy(update={"weight": 1.0}) for reward in rewards]
+    for reward in gold:
+        if reward.model_copy(update={"weight": 1.0}) in plain:
+            raise ConfigError(
+                f"watch.gold: {reward.path or reward.config or reward.kind} is also trained on, so "
+                "it cannot show that the reward is hacked. Name another reward model or judge."
+            )
