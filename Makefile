@@ -2,6 +2,7 @@
 #   make demo    the main job on packaged prompts with the embedded model
 #   make test    all tests
 #   make test-vllm  tests with the real vLLM on a CPU, in .venv-vllm
+#   make gpu-check  from a constitution to three policies on a GPU; skips where there is none
 #   make check   formatter, linter, types, imports
 #   make bench   measure speed, faults, kills and memory against a stub server; takes a quiet machine
 #   make format  let the formatter and the linter mend what they can
@@ -10,7 +11,7 @@ PYTHON ?= python3
 PIP_FLAGS ?= --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-vllm check bench format clean
+.PHONY: help demo test test-vllm gpu-check check bench format clean
 
 help:
 	@sed -n 's/^#   //p' $(MAKEFILE_LIST)
@@ -33,6 +34,9 @@ test: .venv-test/stamp
 
 test-vllm:
 	PYTHON=$(PYTHON) PIP_FLAGS="$(PIP_FLAGS)" tests/vllm/run
+
+gpu-check: .venv-test/stamp
+	PYTHON=$(abspath .venv-test/bin/python) tests/gpu
 
 check: .venv-test/stamp
 	.venv-test/bin/ruff format --check .

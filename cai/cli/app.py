@@ -18,6 +18,7 @@ from cai.cli.generate import generate
 from cai.cli.init import init
 from cai.cli.merge import merge
 from cai.cli.plan import plan
+from cai.cli.score import score
 from cai.cli.serve import serve
 from cai.cli.show import show
 from cai.cli.status import status
@@ -45,6 +46,7 @@ app.command()(merge)
 app.command()(show)
 app.command()(export)
 app.command()(train)
+app.command()(score)
 app.command()(gc)
 app.add_typer(constitution.app, name="constitution")
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cai.records import Message
     from cai.train.examples import Origin
 
-__all__ = ["Example", "read_file"]
+__all__ = ["Example", "read_file", "read_lines"]
 
 Example = Demonstration | Preference | Ranking | Rating
 
@@ -37,10 +37,19 @@ def read_file(path: Path, origin: Origin) -> Iterator[Example]:
     Raises:
         InputError: a line cannot be read.
     """
-    for number, row in json_rows(path):
-        example = _example(row, (path, number), origin)
+    for _, example in read_lines(path, origin):
         if example is not None:
             yield example
+
+
+def read_lines(path: Path, origin: Origin) -> Iterator[tuple[int, Example | None]]:
+    """The same with the number of the line, and None for what is left out.
+
+    Raises:
+        InputError: a line cannot be read.
+    """
+    for number, row in json_rows(path):
+        yield number, _example(row, (path, number), origin)
 
 
 def _example(row: dict[str, Any], place: Place, origin: Origin) -> Example | None:

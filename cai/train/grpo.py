@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 
 from cai.errors import ConfigError, TrainingError
 from cai.train.log import TrainLog
@@ -106,6 +106,8 @@ def train_grpo(
     )
     for callback in watching:
         callback.trainer = trainer
+    # It prints every row as a dict.
+    trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=last_checkpoint(output) if resume else None)
     return log
 

@@ -57,7 +57,8 @@ def load_reward_model(config: ModelConfig, *, training: bool = False) -> Policy:
     the last token that is no padding, also find the end of the answer.
 
     Raises:
-        FatalEngineError: the model does not exist or cannot run here.
+        FatalEngineError: the model does not exist or cannot run here, or, unless it is about to be
+            trained, it has not been trained to give rewards.
         TrainingError: it cannot be trained in the way that is asked for.
     """
     import torch
@@ -74,11 +75,13 @@ def load_reward_model(config: ModelConfig, *, training: bool = False) -> Policy:
     try:
         with quiet():
             tokenizer = transformers.AutoTokenizer.from_pretrained(where, **options)
-            model: Any = transformers.AutoModelForSequenceClassification.from_pretrained(
+            model: Any
+            model, loading = transformers.AutoModelForSequenceClassification.from_pretrained(
                 where,
                 use_safetensors=True,
                 dtype=getattr(torch, _dtype(config)),
                 num_labels=1,
+                output_loading_info=True,
                 **options,
             )
     except (OSError, ValueError) as error:
@@ -86,6 +89,12 @@ def load_reward_model(config: ModelConfig, *, training: bool = False) -> Policy:
             f"Cannot load a reward model from {config.name!r}: {str(error).splitlines()[0]} Name a "
             "folder that `cai train rm` wrote, or a model that transformers knows."
         ) from error
+    if loading["missing_keys"] and not training:
+        raise FatalEngineError(
+            f"{config.name} is no reward model: it has no weights for "
+            f"{', '.join(sorted(loading['missing_keys']))}, and its rewards would be random. Name a "
+            "folder that `cai train rm` wrote."
+        )
     _give_padding(model, tokenizer)
     model.to(_device(config))
     digest = (

@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cai.errors import TrainingError
 from cai.train.card import Facts, write_card
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cai.train.data import Validation
+    from cai.train.offline import Trained
     from cai.train.settings import Method, TrainConfig
 
 __all__ = ["Result", "train"]
@@ -65,6 +66,7 @@ def train(
         TrainingError: the training cannot begin or go on.
         MissingExtraError: a package of the extra `train` is missing.
     """
+    from cai.engines.inprocess.loading import quiet
     from cai.train.curves import draw_curves
     from cai.train.models import save, trainable_share
 
@@ -73,17 +75,11 @@ def train(
     log = _open_log(method, config, folder, resume)
     began = time.monotonic()
     options = {"resume": resume, "validation": validation, "say": say}
-    if method in _OFFLINE:
-        from cai.train.offline import train_offline
-
-        trained = train_offline(method, config, folder, log, **options)  # type: ignore[arg-type]
-    else:
-        from cai.train.online import train_online
-
-        trained = train_online(method, config, folder, log, **options)  # type: ignore[arg-type]
+    with quiet():
+        trained = _carry_out(method, config, folder, log, options)
+        save(trained.policy.model, trained.policy.tokenizer, folder)
     seconds, steps = time.monotonic() - began, int(max(log.column("step"), default=0))
     moved, weights = trainable_share(trained.policy.model)
-    save(trained.policy.model, trained.policy.tokenizer, folder)
     facts = Facts(
         fingerprint=trained.policy.fingerprint,
         sources=trained.data.sources,
@@ -101,6 +97,18 @@ def train(
     draw_curves(log, folder / "curves.png")
     found = (trained.dev, trained.held_out, trained.watch)
     return Result(method, folder, *found, steps, seconds, facts.peak_mb)
+
+
+def _carry_out(
+    method: Method, config: TrainConfig, folder: Path, log: TrainLog, options: dict[str, Any]
+) -> Trained:
+    if method in _OFFLINE:
+        from cai.train.offline import train_offline
+
+        return train_offline(method, config, folder, log, **options)
+    from cai.train.online import train_online
+
+    return train_online(method, config, folder, log, **options)
 
 
 def _open_log(method: Method, config: TrainConfig, folder: Path, resume: bool) -> TrainLog:

@@ -13,7 +13,8 @@ from cai.cli.app import app
 from cai.config import load_config
 
 ROOT = Path(cai.__file__).parent.parent
-SCRIPTS = sorted((ROOT / "examples").rglob("*.py"))
+# The one that trains models has a test among those with a real model.
+SCRIPTS = sorted(set((ROOT / "examples").rglob("*.py")) - {ROOT / "examples/03_train/train.py"})
 CONFIGS = sorted((ROOT / "examples").rglob("cai.yaml"))
 
 

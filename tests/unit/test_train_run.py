@@ -194,7 +194,7 @@ def test_four_bits_need_a_gpu(base: Path):
 
 
 def test_a_reward_is_read_at_the_last_real_token(base: Path):
-    loaded = load_reward_model(ModelConfig(name=str(base)))
+    loaded = load_reward_model(ModelConfig(name=str(base)), training=True)
     assert loaded.tokenizer.pad_token_id != loaded.tokenizer.eos_token_id
     encoder = Encoder(loaded.tokenizer, 60)
     prompt = (Message("user", "Hm"),)
