@@ -92,8 +92,8 @@ def load_reward_model(config: ModelConfig, *, training: bool = False) -> Policy:
     if loading["missing_keys"] and not training:
         raise FatalEngineError(
             f"{config.name} is no reward model: it has no weights for "
-            f"{', '.join(sorted(loading['missing_keys']))}, and its rewards would be random. Name a "
-            "folder that `cai train rm` wrote."
+            f"{', '.join(sorted(loading['missing_keys']))}, and its rewards would be random. Name "
+            "a folder that `cai train rm` wrote."
         )
     _give_padding(model, tokenizer)
     model.to(_device(config))
