@@ -1,7 +1,7 @@
 """GRPO and RLOO, through TRL's trainers with every default that matters set here.
 
-TRL's own defaults are not the papers': no divergence term (β = 0), the loss of DAPO, and bfloat16
-autocasting. Here GRPO is the objective of Shao et al. 2024 (arXiv:2402.03300, equations 3 and 4),
+TRL's own defaults are not the papers': no divergence term (β = 0) and, where there is one, a ratio in
+it, the loss of DAPO, and bfloat16 autocasting. Here GRPO is the objective of Shao et al. 2024 (arXiv:2402.03300, equations 3 and 4),
 and RLOO that of Ahmadian et al. 2024 (arXiv:2402.14740).
 """
 
@@ -166,6 +166,8 @@ def _own(method: str, settings: GRPOConfig) -> dict[str, Any]:
         "loss_type": settings.loss,
         "scale_rewards": settings.scale_rewards,
         "importance_sampling_level": "token",
+        # The paper's divergence term has no importance ratio; TRL's default multiplies by one.
+        "use_bias_correction_kl": False,
         "top_entropy_quantile": 1.0,
     }
 
