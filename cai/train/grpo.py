@@ -1,8 +1,8 @@
 """GRPO and RLOO, through TRL's trainers with every default that matters set here.
 
-TRL's own defaults are not the papers': no divergence term (β = 0) and, where there is one, a ratio in
-it, the loss of DAPO, and bfloat16 autocasting. Here GRPO is the objective of Shao et al. 2024 (arXiv:2402.03300, equations 3 and 4),
-and RLOO that of Ahmadian et al. 2024 (arXiv:2402.14740).
+TRL's own defaults are not the papers': no divergence term (β = 0) and, where there is one, a ratio
+in it, the loss of DAPO, and bfloat16 autocasting. Here GRPO is the objective of Shao et al. 2024
+(arXiv:2402.03300, equations 3 and 4), and RLOO that of Ahmadian et al. 2024 (arXiv:2402.14740).
 """
 
 from __future__ import annotations
