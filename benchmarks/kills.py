@@ -34,14 +34,22 @@ LATENCY_S = 0.2
 LONGEST_START_S = 60.0
 
 
-def one_life(stub: StubProcess, config: Path, after_s: float, *, while_starting: bool) -> bool:
-    """Start the command and kill it; whether it was still at work.
+def one_life(
+    stub: StubProcess, config: Path, after_s: float, *, while_starting: bool
+) -> tuple[bool, int]:
+    """Start the command and kill it.
+
+    The system takes some milliseconds to end a process, and its connections stay open until then.
+    What the server answers in this time reaches nobody, whatever the program does.
 
     Args:
         stub: the server.
         config: of the run.
         after_s: seconds from the first request of this life to the kill.
         while_starting: count them from the start of the process.
+
+    Returns:
+        Whether it was still at work, and how many answers came after the signal.
     """
     before = stub.stats()["received"]
     with tempfile.TemporaryFile() as log:
@@ -57,8 +65,9 @@ def one_life(stub: StubProcess, config: Path, after_s: float, *, while_starting:
         time.sleep(after_s)
         at_work = process.poll() is None
         process.kill()
+        answered = stub.stats()["answered"]
         process.wait()
-    return at_work
+    return at_work, stub.stats()["answered"] - answered
 
 
 def rows_of(run: Path) -> Counter[tuple[str, str, bytes]]:
@@ -92,11 +101,13 @@ def measure(stub: StubProcess, work: Work, kills: int, seed: int) -> Figures:
         # So long that the kills fall all over the work; each life waits for its first answers anew.
         whole_s = stub.stats()["span_s"]
         stub.reset(latency=LATENCY_S)
-        config, at_work = config_of(killed, work, stub.url), 0
+        config, at_work, too_late = config_of(killed, work, stub.url), 0, 0
         for number in range(kills):
             after_s = rng.uniform(0, 3 * whole_s / (kills + 1))
             starting = rng.random() < 0.2
-            at_work += one_life(stub, config, after_s, while_starting=starting)
+            was_at_work, answered = one_life(stub, config, after_s, while_starting=starting)
+            at_work += was_at_work
+            too_late += answered
             done = stub.stats()
             print(f"kill {number + 1}/{kills}: {done['unique_answered']} answered", flush=True)
         run_cai("generate", config)
@@ -110,7 +121,8 @@ def measure(stub: StubProcess, work: Work, kills: int, seed: int) -> Figures:
             "calls_stored": stored_calls(killed / "run"),
             "calls_answered": seen["unique_answered"],
             "asked_again": seen["asked_again"],
-            "asked_again_per_kill": seen["asked_again"] / kills,
+            "asked_again_per_kill": (seen["asked_again"] - too_late) / kills,
+            "answered_after_the_signal_per_kill": too_late / kills,
             "on_the_wire_per_kill": seen["client_gone"] / kills,
         }
 

@@ -21,6 +21,7 @@ _LOCK = "run.lock"
 _PATIENCE_S = 0.25
 _CACHE_KB = 16_000
 _LOG_PAGES = 4_000
+_STATEMENTS = 256
 
 
 def lock_run(folder: Path) -> IO[str]:
@@ -78,7 +79,9 @@ def connect_writer(path: Path, durable: bool) -> sqlite3.Connection:
         StoreError: the file is no run store, or of a newer version.
     """
     # The writer thread takes the connection over; it is never used by two threads at once.
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
+    )
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["insert_lines", "insert_statement", "slices"]
 
-_SIZES = (256, 64, 16, 4, 1)
-"""Few sizes, so that SQLite's prepared statements are used again."""
+_MANY, _SOME = 256, 64
+"""Statements insert 256 lines, or any number up to 64: so SQLite's prepared statements are used
+again, and what comes in one burst of a run goes into one statement."""
 
 
 def insert_lines(
@@ -39,7 +40,8 @@ def slices(count: int) -> Iterator[slice]:
     """Cut so many lines into parts that one statement can insert."""
     start = 0
     while start < count:
-        size = next(size for size in _SIZES if size <= count - start)
+        rest = count - start
+        size = _MANY if rest >= _MANY else min(rest, _SOME)
         yield slice(start, start + size)
         start += size
 

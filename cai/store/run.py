@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -26,8 +27,8 @@ from cai.store.shard import admit_to_shard
 from cai.store.writer import Writer
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from cai.records import Completion, Message, Prompt, Request, Row, Usage
@@ -69,7 +70,7 @@ class RunStore(RunReader):
         except BaseException:
             self.close()
             raise
-        self._heads: dict[tuple[Message, ...], str] = {}
+        self._heads: dict[tuple[Message, ...], tuple[str, Future[Any]]] = {}
         self._known: KnownIds | None = None
 
     @classmethod
@@ -152,7 +153,7 @@ class RunStore(RunReader):
             cost: in US dollars; None when the price is not known, 0 when the call was free.
         """
         head = request.messages[: request.shared]
-        head_id = self._heads.get(head) or await self._store_head(head)
+        head_id, head_stored = self._heads.get(head) or self._store_head(head)
         body = canonical_json(
             {
                 "messages": request.messages[request.shared :],
@@ -169,22 +170,36 @@ class RunStore(RunReader):
             *(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, time.time(), cost),
         )
         self._known_ids().add(request_id)
-        await self._writing().insert("INSERT OR IGNORE INTO calls VALUES", call)
+        try:
+            await self._writing().insert("INSERT OR IGNORE INTO calls VALUES", call)
+        except sqlite3.IntegrityError:
+            # A call without its head is refused. What became of the head is the better message.
+            self._heads.pop(head, None)
+            head_stored.result()
+            raise
 
     def _known_ids(self) -> KnownIds:
         if self._known is None:
             self._known = KnownIds(self.request_ids())
         return self._known
 
-    async def _store_head(self, head: tuple[Message, ...]) -> str:
-        """Store messages that requests begin with, once; returns their hash."""
+    def _store_head(self, head: tuple[Message, ...]) -> tuple[str, Future[Any]]:
+        """Queue messages that requests begin with, to be stored once.
+
+        Nobody waits for it: the calls that name the head are queued behind it.
+
+        Returns:
+            Their hash, and a future that tells whether they could be stored.
+        """
         head_id = content_hash(head)
         line = (head_id, canonical_json(head))
-        await self._writing().insert("INSERT OR IGNORE INTO heads VALUES", line)
+        stored = self._writing().submit(
+            lambda c: c.execute("INSERT OR IGNORE INTO heads VALUES (?, ?)", line)
+        )
         if len(self._heads) >= _HEADS:
             self._heads.clear()
-        self._heads[head] = head_id
-        return head_id
+        self._heads[head] = (head_id, stored)
+        return head_id, stored
 
     async def lost(
         self,

@@ -6,7 +6,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
-import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,10 +29,6 @@ _Outcome = tuple[_Item, Any, BaseException | None]
 _BURST = 1024
 """Most items in one transaction."""
 
-_COMPANY_S = 0.003
-"""Seconds that a line waits for others to share its commit. Nobody holds a place at a server while
-it waits, so it slows nothing down; and a commit costs as much as ten lines."""
-
 
 class Writer:
     """Runs pieces of work on one connection, many to a transaction.
@@ -41,15 +37,18 @@ class Writer:
     cost of a durable write is spread over all that wait for it. A piece that raises is undone
     alone (savepoint) and does not disturb its neighbours.
 
-    Lines for tables (`insert`) are the hot path. Those of a burst share statements (see
-    `cai.store.lines`), and the event loop that waits for them is woken once per burst.
+    Lines for tables (`insert`) are the hot path. The writer is woken once for all that an event
+    loop queues in one of its turns; they share a statement (see `cai.store.lines`), and the loop is
+    woken once when they are on disk.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         """Take over `connection`, opened with `check_same_thread=False`."""
         self._connection = connection
         self._path = path
-        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._waiting: deque[_Item] = deque()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._about_to_ring: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="cai-store-writer", daemon=True)
         self._thread.start()
@@ -58,6 +57,7 @@ class Writer:
         """Queue `work(connection)`; the future is resolved after the commit that contains it."""
         future: Future[_Result] = Future()
         self._put((work, future))
+        self._bell.put(None)
         return future
 
     def insert(self, into: str, values: tuple[Any, ...]) -> asyncio.Future[None]:
@@ -72,48 +72,40 @@ class Writer:
         Returns:
             A future of the running event loop, resolved after the commit that contains the line.
         """
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
         self._put((into, values, future))
+        # Answers come in bursts: all that the loop has read by now shares one commit.
+        if self._about_to_ring is not loop:
+            self._about_to_ring = loop
+            loop.call_soon(self._bell.put, None)
         return future
 
     def close(self) -> None:
         """Finish what is queued, then stop the thread."""
         if not self._closed:
             self._closed = True
-            self._queue.put(None)
+            self._bell.put(None)
             self._thread.join()
 
     def _put(self, item: _Item) -> None:
         if self._closed:
             raise StoreError(f"The run store {self._path} is closed. Open it again to write.")
-        self._queue.put(item)
+        self._waiting.append(item)
 
     def _run(self) -> None:
         try:
-            while (burst := self._next_burst()) is not None:
-                self._commit(self._connection, burst)
+            while not self._closed or self._waiting:
+                self._bell.get()
+                # Before the look at what waits: whoever comes after that look rings again.
+                self._about_to_ring = None
+                while burst := self._next_burst():
+                    self._commit(self._connection, burst)
         finally:
             self._connection.close()
 
-    def _next_burst(self) -> list[_Item] | None:
-        """Wait for work, then take all that waits; None when the writer is to stop."""
-        item = self._queue.get()
-        if item is None:
-            return None
-        burst = [item]
-        if len(item) == 3:
-            time.sleep(_COMPANY_S)
-        while len(burst) < _BURST:
-            try:
-                item = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if item is None:
-                # Commit this burst first, then see the end mark again.
-                self._queue.put(None)
-                break
-            burst.append(item)
-        return burst
+    def _next_burst(self) -> list[_Item]:
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), _BURST))]
 
     def _commit(self, connection: sqlite3.Connection, burst: list[_Item]) -> None:
         # From here on, a piece can no longer be cancelled.
@@ -121,7 +113,8 @@ class Writer:
         outcomes: list[_Outcome] = []
         lines: list[_Line] = []
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            if not _is_one_statement(burst):
+                connection.execute("BEGIN IMMEDIATE")
             for item in burst:
                 if len(item) == 3:
                     lines.append(item)
@@ -130,13 +123,24 @@ class Writer:
                 lines = []
                 outcomes.append((item, *_attempt(connection, item[0])))
             outcomes += _insert(connection, lines)
-            connection.execute("COMMIT")
+            if connection.in_transaction:
+                connection.execute("COMMIT")
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             failure = StoreError(_explain(error, self._path))
             outcomes = [(item, None, failure) for item in burst]
         _settle(outcomes)
+
+
+def _is_one_statement(burst: list[_Item]) -> bool:
+    """Whether a single statement takes it all. It is a transaction of its own.
+
+    Python lets go of its lock for every statement, and has to win it back from a busy event loop:
+    without BEGIN and COMMIT, a burst of answers is on disk after one such round and not three.
+    """
+    tables = {item[0] if len(item) == 3 else None for item in burst}
+    return len(tables) == 1 and None not in tables and len(list(slices(len(burst)))) == 1
 
 
 def _insert(connection: sqlite3.Connection, lines: list[_Line]) -> Iterable[_Outcome]:

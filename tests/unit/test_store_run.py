@@ -122,6 +122,18 @@ async def test_more_heads_than_are_kept_in_memory(tmp_path: Path, monkeypatch):
         assert len(store._heads) <= 2
 
 
+async def test_a_head_that_could_not_be_stored_is_stored_with_the_next_call(tmp_path: Path):
+    asked = replace(request(), messages=(Message("system", "x" * 100_000), Message("user", "Q")))
+    with RunStore.open(tmp_path) as store:
+        store._write(lambda c: c.execute("PRAGMA max_page_count = 2").fetchone())
+        with pytest.raises(StoreError, match="No space left"):
+            await store.remember("1", "m", asked, answered("x"))
+        store._write(lambda c: c.execute("PRAGMA max_page_count = 100000").fetchone())
+        await store.remember("2", "m", asked, answered("x"))
+        assert store.call("2").request == asked
+        assert store.completion("1") is None
+
+
 async def test_totals_and_models(tmp_path: Path):
     with RunStore.open(tmp_path) as store:
         await store.remember("1", "m", request(), answered("x", "m-1"), 0.5)
