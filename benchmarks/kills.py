@@ -64,10 +64,10 @@ def one_life(
             time.sleep(0.01)
         time.sleep(after_s)
         at_work = process.poll() is None
+        signalled = time.monotonic()
         process.kill()
-        answered = stub.stats()["answered"]
         process.wait()
-    return at_work, stub.stats()["answered"] - answered
+    return at_work, stub.stats(signalled)["answered_since"]
 
 
 def rows_of(run: Path) -> Counter[tuple[str, str, bytes]]:

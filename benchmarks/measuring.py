@@ -50,9 +50,13 @@ class StubProcess:
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
 
-    def stats(self) -> dict[str, Any]:
-        """The counters since the last reset."""
-        return self._ask("/stats", "GET")
+    def stats(self, since: float = 0.0) -> dict[str, Any]:
+        """The counters since the last reset.
+
+        Args:
+            since: of `time.monotonic`; `answered_since` counts the answers after it.
+        """
+        return self._ask(f"/stats?since={since!r}", "GET")
 
     def reset(self, **knobs: float) -> None:
         """Zero the counters, set the knobs that are named, and no faults otherwise."""

@@ -21,6 +21,7 @@ import json
 import resource
 import sys
 import time
+from bisect import bisect_right
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -70,6 +71,8 @@ class Counters:
     peak: int = 0
     attempts: dict[bytes, int] = field(default_factory=dict)
     answers: dict[bytes, int] = field(default_factory=dict)
+    answered_at: list[float] = field(default_factory=list)
+    """Seconds on the clock that all processes of a machine share."""
     began: float | None = None
     ended: float = 0.0
     in_flight: int = 0
@@ -87,13 +90,14 @@ class Counters:
         self.in_flight += change
         self.peak = max(self.peak, self.in_flight)
 
-    def shown(self) -> dict[str, Any]:
-        """The counters as plain data. Times are in seconds."""
+    def shown(self, since: float = 0.0) -> dict[str, Any]:
+        """The counters as plain data. Times are in seconds; `since` is a monotonic one."""
         span = self.ended - self.began if self.began is not None else 0.0
         used = resource.getrusage(resource.RUSAGE_SELF)
         return {
             "received": self.received,
             "answered": self.answered,
+            "answered_since": len(self.answered_at) - bisect_right(self.answered_at, since),
             "unique_bodies": len(self.attempts),
             "unique_answered": len(self.answers),
             "asked_again": self.asked_again,
@@ -123,7 +127,8 @@ class Stub:
         if path == "/v1/models":
             return web.json_response({"object": "list", "data": [{"id": "stub"}]})
         if path == "/stats":
-            return web.json_response(self.counters.shown())
+            since = float(request.query.get("since", 0.0))
+            return web.json_response(self.counters.shown(since))
         if path == "/reset":
             self.reset(**dict(request.query))
             return web.json_response(asdict(self.knobs))
@@ -163,6 +168,7 @@ class Stub:
                 counters.client_gone += 1
             else:
                 counters.answered += 1
+                counters.answered_at.append(time.monotonic())
                 counters.answered_again += digest in counters.answers
                 counters.answers[digest] = counters.answers.get(digest, 0) + 1
             return web.Response(body=answer, content_type="application/json")

@@ -71,6 +71,28 @@ async def test_no_more_calls_are_under_way_than_there_are_places() -> None:
     assert (place.calls, place.most) == (20, 3)
 
 
+async def test_the_places_open_one_after_the_other() -> None:
+    all_there, seen = asyncio.Event(), []
+
+    class Waiting(Place):
+        async def complete(self, request: Request) -> Completion:
+            self.in_flight += 1
+            seen.append(self.in_flight)
+            if self.in_flight == 8:
+                all_there.set()
+            await all_there.wait()
+            return Completion("", "answered")
+
+    place = Waiting()
+    line = dispatcher(place, floor=Floor(8))
+    sent = [asyncio.ensure_future(line.send(request())) for _ in range(8)]
+    # One turn of the event loop: all have asked, and no timer can have gone off.
+    await asyncio.sleep(0)
+    assert seen == [1]
+    await asyncio.wait_for(asyncio.gather(*sent), 10)
+    assert seen == list(range(1, 9))
+
+
 async def test_two_models_share_the_places() -> None:
     floor, one, two = Floor(4), Place(), Place()
     lines = [dispatcher(one, floor=floor), dispatcher(two, floor=floor)]
