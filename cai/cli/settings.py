@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from cai.config import Config
 
-__all__ = ["load_settings"]
+__all__ = ["load_settings", "overrides_of"]
 
 
 def load_settings(
@@ -42,3 +43,26 @@ def load_settings(
         "runtime.budget_tokens": budget_tokens,
     }
     return load_config(config, {key: value for key, value in given.items() if value is not None})
+
+
+def overrides_of(settings: Iterable[str]) -> dict[str, Any]:
+    """What `--set KEY=VALUE` puts in place of a config's values, by dotted keys; values are YAML.
+
+    Raises:
+        ConfigError: one is not of that form.
+    """
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    from cai.errors import ConfigError
+
+    found: dict[str, Any] = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {text}: expected KEY=VALUE, such as dpo.beta=0.05.")
+        try:
+            found[key] = YAML(typ="safe", pure=True).load(value)
+        except YAMLError as error:
+            raise ConfigError(f"--set {text}: the value is no YAML. Quote it.") from error
+    return found

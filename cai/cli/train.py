@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -54,15 +54,20 @@ def train(
 ) -> None:
     """Train a model on the train split of runs and on files of comparisons.
 
-    Writes the model (safetensors), log.jsonl, curves.png, training.yaml and a model card.
+    Writes the model (safetensors), log.jsonl, curves.png, training.yaml and a model card. For
+    several GPUs, start it with accelerate launch or torchrun.
 
     Example: cai train dpo runs/default --model smollm2-135m-instruct --set dpo.beta=0.05
+
+    Example: accelerate launch --num_processes 2 -m cai train dpo runs/default
     """
+    from cai.cli.settings import overrides_of
     from cai.cli.tables import print_heading, print_table, print_text
+    from cai.train import processes
     from cai.train.load import load_training
     from cai.train.run import train as carry_out
 
-    overrides = _overrides(setting or [])
+    overrides = overrides_of(setting or [])
     for key, value in (
         ("output", str(output) if output else None),
         ("model.name", model),
@@ -72,6 +77,10 @@ def train(
             overrides[key] = value
     config = load_training(source, overrides)
     result = carry_out(method.value, config, resume=resume, say=print_text)
+    main = processes.is_main()
+    processes.leave()
+    if not main:
+        return
     print_heading(f"{method.value} finished: {result.folder}")
     print_table(
         ("What", "How much"),
@@ -83,21 +92,3 @@ def train(
             *((f"Held out: {name}", f"{value:.4g}") for name, value in result.held_out.items()),
         ],
     )
-
-
-def _overrides(settings: list[str]) -> dict[str, Any]:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    from cai.errors import ConfigError
-
-    found: dict[str, Any] = {}
-    for text in settings:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"--set {text}: expected KEY=VALUE, such as dpo.beta=0.05.")
-        try:
-            found[key] = YAML(typ="safe", pure=True).load(value)
-        except YAMLError as error:
-            raise ConfigError(f"--set {text}: the value is no YAML. Quote it.") from error
-    return found

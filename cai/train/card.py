@@ -37,6 +37,7 @@ class Facts:
     results: Mapping[str, Mapping[str, float]]
     validated: int = 0
     watch: tuple[str, ...] = ()
+    processes: int = 1
 
 
 def write_card(method: Method, config: TrainConfig, facts: Facts, folder: Path) -> None:

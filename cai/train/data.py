@@ -77,7 +77,7 @@ class Data(Generic[_Kind]):
 
     @property
     def hash(self) -> str:
-        """Of all examples in their order."""
+        """Of all examples, texts and labels, in their order."""
         return content_hash([s.hash for s in self.sources])
 
 
@@ -98,18 +98,14 @@ def load_data(
     """
     _check_gate(config, validation)
     parts: dict[str, list[_Kind]] = {"train": [], "dev": [], "held_out": []}
+    found = [_sides(kind, source, config) for source in config.data]
     weights: dict[str, float] = {}
-    facts: list[SourceFacts] = []
-    for source in config.data:
-        found = list(_read(kind, source, config))
-        if source.limit is not None:
-            found = _drawn(found, source.limit)
-        name = Path(source.run or source.file or "").name
-        sides = {side: [e for s, e in found if s == side] for side in parts}
+    factors = source_weights(config.data, [len(sides["train"]) for sides in found])
+    for sides, factor in zip(found, factors, strict=True):
         for side, examples in sides.items():
             parts[side] += examples
-            weights |= {example.id: source.weight for example in examples}
-        facts.append(_facts(source, name, sides))
+            weights |= {example.id: factor for example in examples}
+    facts = [_facts(*each) for each in zip(config.data, factors, found, strict=True)]
     if not parts["train"]:
         raise ConfigError(_nothing(kind, config))
     return Data(
@@ -135,6 +131,21 @@ def mix(examples: Sequence[_Kind], weights: dict[str, float], epoch: int) -> lis
     return [example for _, example in sorted(chosen, key=lambda pair: pair[0])]
 
 
+def source_weights(sources: Sequence[SourceConfig], counts: Sequence[int]) -> list[float]:
+    """How often an example of each source is drawn in an epoch.
+
+    Args:
+        sources: with a weight each, or with the share of the epoch that they are to fill.
+        counts: training examples of each.
+    """
+    weighed = sum(s.weight * n for s, n in zip(sources, counts, strict=True) if s.share is None)
+    whole = weighed / (1.0 - sum(s.share or 0.0 for s in sources))
+    return [
+        s.weight if s.share is None else s.share * whole / max(1, n)
+        for s, n in zip(sources, counts, strict=True)
+    ]
+
+
 def _check_gate(config: TrainConfig, validation: Validation | None) -> None:
     if config.gate == "report" or all(s.file and s.origin == "human" for s in config.data):
         return
@@ -148,6 +159,14 @@ def _check_gate(config: TrainConfig, validation: Validation | None) -> None:
             f"gate: require, and the AI labels did not pass: {validation.labels} human labels "
             "disagree too often. Change constitution or judge, or set gate: report."
         )
+
+
+def _sides(kind: type[_Kind], source: SourceConfig, config: TrainConfig) -> dict[str, list[_Kind]]:
+    """The examples of a source by side, after its limit."""
+    found = list(_read(kind, source, config))
+    if source.limit is not None:
+        found = _drawn(found, source.limit)
+    return {side: [e for s, e in found if s == side] for side in ("train", "dev", "held_out")}
 
 
 def _read(
@@ -219,7 +238,7 @@ def _drawn(found: list[tuple[str, _Kind]], limit: int) -> list[tuple[str, _Kind]
     return ranked[:limit]
 
 
-def _facts(source: SourceConfig, name: str, sides: dict[str, list[_Kind]]) -> SourceFacts:
+def _facts(source: SourceConfig, weight: float, sides: dict[str, list[_Kind]]) -> SourceFacts:
     constitution = constitution_hash = ""
     if source.run is not None:
         from cai.store import RunStore
@@ -229,13 +248,13 @@ def _facts(source: SourceConfig, name: str, sides: dict[str, list[_Kind]]) -> So
         constitution = f"{facts.get('name', '')}@{facts.get('version', '')}"
         constitution_hash = facts.get("hash", "")
     return SourceFacts(
-        name=name,
+        name=Path(source.run or source.file or "").name,
         origin="ai" if source.run else source.origin,
-        weight=source.weight,
+        weight=weight,
         train=len(sides["train"]),
         dev=len(sides["dev"]),
         held_out=len(sides["held_out"]),
-        hash=content_hash([[e.id for e in sides[side]] for side in sorted(sides)]),
+        hash=content_hash([sides[side] for side in sorted(sides)]),
         constitution=constitution,
         constitution_hash=constitution_hash,
     )

@@ -7,6 +7,7 @@ in it, the loss of DAPO, and bfloat16 autocasting. Here GRPO is the objective of
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,14 +15,16 @@ import torch
 from transformers import PrinterCallback, TrainerCallback
 
 from cai.errors import ConfigError, TrainingError
+from cai.train import processes
 from cai.train.log import TrainLog
 from cai.train.rewards.base import for_trl
 from cai.train.rewards.text import repetition
 from cai.train.tokens import Encoder
+from cai.train.vllm_rollouts import trl_arguments
 from cai.train.watch.hooks import TRLWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cai.train.examples import PromptExample
     from cai.train.rewards.base import Combined
@@ -51,10 +54,12 @@ def train_grpo(
     learning_rate: float,
     method: Literal["grpo", "rloo"] = "grpo",
     reference: str | None = None,
+    bf16: bool = False,
     resume: bool = False,
     callbacks: Sequence[Any] = (),
     watch: Watch | None = None,
     log: TrainLog | None = None,
+    finished: Callable[[Any], None] | None = None,
 ) -> TrainLog:
     """Train a policy on rewards of groups of its own answers.
 
@@ -64,24 +69,27 @@ def train_grpo(
         prompts: what to answer; those longer than `optim.max_prompt_length` are left out.
         reward: scores the answers.
         settings: of both methods.
-        optim: `batch_size` counts answers per optimiser step, a multiple of the group size.
+        optim: `batch_size` counts answers per optimiser step and process, a multiple of the group
+            size.
         output: folder for checkpoints and log.
         learning_rate: at the peak.
         method: which objective.
         reference: folder of the model to stay near; the weights as they are now when absent.
+        bf16: compute in bfloat16, which needs a GPU.
         resume: go on from the last checkpoint.
         callbacks: of transformers' `Trainer`.
         watch: looks at the policy now and then; may end the training.
         log: takes the rows; one in `output` when absent.
+        finished: called with TRL's trainer when the training is over.
 
     Raises:
         ConfigError: batch and group do not go together.
         TrainingError: no prompt is short enough, or there is no checkpoint to go on from.
+        MissingExtraError: answers are to be sampled by vLLM, and it is not installed.
     """
     import trl.trainer
-    from datasets import Dataset
 
-    from cai.train.trainer import last_checkpoint
+    from cai.train.trainer import last_checkpoint, one_gpu
 
     if optim.batch_size % settings.group_size:
         raise ConfigError(
@@ -89,18 +97,25 @@ def train_grpo(
             f"{settings.group_size}: it counts answers, and groups are never cut."
         )
     short = _short_enough(tokenizer, prompts, optim.max_prompt_length)
-    log = log if log is not None else TrainLog(output / "log.jsonl")
+    if log is None:
+        log = TrainLog(output / "log.jsonl" if processes.is_main() else None)
+    optim = optim.model_copy(update={"max_steps": _steps(settings, optim, len(short))})
     _set_reference(model, tokenizer, reference, output)
     library: Any = trl.trainer
     name = method.upper()
     kind, trainer_class = (getattr(library, f"{name}{part}") for part in ("Config", "Trainer"))
-    rows = [{"prompt": [{"role": m.role, "content": m.content} for m in p.messages]} for p in short]
+    arguments = kind(
+        **_common(settings, optim, output, learning_rate),
+        **_own(method, settings),
+        **trl_arguments(settings.generate, optim.max_prompt_length),
+        bf16=bf16,
+    )
     watching = [TRLWatch(watch, log)] if watch is not None else []
     trainer = trainer_class(
         model=model,
         reward_funcs=[for_trl(reward)],
-        args=kind(**_common(settings, optim, output, learning_rate), **_own(method, settings)),
-        train_dataset=Dataset.from_list(rows),
+        args=one_gpu(arguments),
+        train_dataset=_dataset(short, optim.batch_size // settings.group_size),
         processing_class=tokenizer,
         callbacks=[_Rows(log, reward), *watching, *callbacks],
     )
@@ -109,7 +124,35 @@ def train_grpo(
     # It prints every row as a dict.
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=last_checkpoint(output) if resume else None)
+    if finished is not None:
+        finished(trainer)
     return log
+
+
+def _steps(settings: GRPOConfig, optim: OptimConfig, prompts: int) -> int:
+    """Optimiser steps in which each prompt is answered once per epoch, by a group.
+
+    TRL itself would leave out prompts that do not fill a step.
+    """
+    if optim.max_steps is not None:
+        return optim.max_steps
+    answers = prompts * settings.group_size * optim.epochs
+    at_once = optim.batch_size * processes.count()
+    return max(1, math.ceil(answers / at_once)) * settings.updates
+
+
+def _dataset(prompts: Sequence[PromptExample], groups: int) -> Any:
+    """The prompts as TRL takes them; repeated where they are too few for one step.
+
+    Args:
+        prompts: at least one.
+        groups: of answers, per optimiser step and process.
+    """
+    from datasets import Dataset
+
+    turns = [[{"role": m.role, "content": m.content} for m in p.messages] for p in prompts]
+    times = math.ceil(groups * processes.count() / len(turns))
+    return Dataset.from_list([{"prompt": prompt} for prompt in turns] * times)
 
 
 def _common(
@@ -139,7 +182,6 @@ def _common(
         "report_to": list(optim.report_to) or "none",
         "disable_tqdm": True,
         "use_cpu": not torch.cuda.is_available(),
-        "bf16": False,
         "fp16": False,
         "dataloader_pin_memory": torch.cuda.is_available(),
         "num_generations": settings.group_size,
@@ -193,9 +235,10 @@ def _set_reference(model: Any, tokenizer: Any, reference: str | None, output: Pa
         model.config._name_or_path = reference
     elif not model.config._name_or_path or not Path(model.config._name_or_path).is_dir():
         folder = output / "reference"
-        if not folder.is_dir():
-            model.save_pretrained(folder, safe_serialization=True)
-            tokenizer.save_pretrained(folder)
+        with processes.main_first():
+            if not folder.is_dir():
+                model.save_pretrained(folder, safe_serialization=True)
+                tokenizer.save_pretrained(folder)
         model.config._name_or_path = str(folder)
 
 
@@ -214,6 +257,7 @@ class _Rows(TrainerCallback):
             row["eos_share"] = 1.0 - logs["completions/clipped_ratio"]
         if "reward" in row:
             parts, texts = self._reward.last.items(), self._reward.answers
-            row["repetition"] = sum(map(repetition, texts)) / len(texts)
-            row |= {f"reward/{name}": sum(v) / len(v) for name, v in parts if v}
+            own = {f"reward/{name}": sum(v) / len(v) for name, v in parts if v}
+            own["repetition"] = sum(map(repetition, texts)) / len(texts)
+            row |= processes.means(own)
             self._log.append(step=state.global_step, **row)

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Policy",
     "answer_log_probs",
+    "autocasts",
     "load_policy",
     "load_reward_model",
     "prepare",
     "rewards_of",
     "trainable_share",
+    "weights_dtype",
 ]
 
 
@@ -34,16 +36,20 @@ class Policy:
     fingerprint: str
 
 
-def load_policy(config: ModelConfig) -> Policy:
+def load_policy(config: ModelConfig, *, training: bool = True) -> Policy:
     """Load a causal language model and set which of its weights are trained.
+
+    Args:
+        config: names the model.
+        training: whether it is about to be trained; a reference is not.
 
     Raises:
         FatalEngineError: the model does not exist or cannot run here.
         TrainingError: it cannot be trained in the way that is asked for.
         MissingExtraError: a package is not installed.
     """
-    loaded = load(_source(config))
-    model = prepare(loaded.model, config)
+    loaded = load(_source(config, training=training))
+    model = prepare(loaded.model, config) if training else loaded.model
     tokenizer = loaded.tokenizer
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -79,7 +85,7 @@ def load_reward_model(config: ModelConfig, *, training: bool = False) -> Policy:
             model, loading = transformers.AutoModelForSequenceClassification.from_pretrained(
                 where,
                 use_safetensors=True,
-                dtype=getattr(torch, _dtype(config)),
+                dtype=getattr(torch, weights_dtype(config, training=training)),
                 num_labels=1,
                 output_loading_info=True,
                 **options,
@@ -181,20 +187,40 @@ def save(policy_model: Any, tokenizer: Any, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def _source(config: ModelConfig) -> Source:
-    return Source(
-        config.name, config.revision, _dtype(config), config.device, config.trust_remote_code
-    )
+def weights_dtype(config: ModelConfig, *, training: bool) -> str:
+    """The precision in which weights are held.
 
+    `auto` keeps weights that are trained in float32: a step of a learning rate of 1e-6 is lost in
+    the rounding of bfloat16, which has eight significant bits. Weights that stay as they are, of a
+    reference or under adapters, are in bfloat16 on a GPU that has it. On a CPU, where bfloat16 is
+    emulated and slow, everything is in float32.
 
-def _dtype(config: ModelConfig) -> str:
-    """The weights' precision: float32 on a CPU, where bfloat16 is emulated and slow."""
-    import torch
-
+    Args:
+        config: of the model.
+        training: whether the model is trained.
+    """
     if config.dtype != "auto":
         return config.dtype
-    on_gpu = _device(config) == "cuda"
-    return "bfloat16" if on_gpu and torch.cuda.is_bf16_supported() else "float32"
+    moves = training and config.adapt not in ("lora", "qlora")
+    return "float32" if moves or not autocasts(config) else "bfloat16"
+
+
+def autocasts(config: ModelConfig) -> bool:
+    """Whether a training computes in bfloat16: `dtype: auto` on a GPU that has it."""
+    import torch
+
+    on_gpu = config.dtype == "auto" and _device(config) == "cuda"
+    return on_gpu and torch.cuda.is_bf16_supported()
+
+
+def _source(config: ModelConfig, *, training: bool) -> Source:
+    return Source(
+        config.name,
+        config.revision,
+        weights_dtype(config, training=training),
+        config.device,
+        config.trust_remote_code,
+    )
 
 
 def _device(config: ModelConfig) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cai.errors import ConfigError, TrainingError
+from cai.train import processes
 from cai.train.data import Data, load_data, mix
 from cai.train.examples import Demonstration, Preference, Ranking, Rating
-from cai.train.models import Policy, load_policy, load_reward_model
+from cai.train.models import Policy, autocasts, load_policy, load_reward_model, trainable_share
+from cai.train.sharded import whole_model
 from cai.train.tokens import Encoder
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ _KINDS: dict[str, type[Any]] = {
 class Trained:
     """A finished training: the model in memory, what it learned from, and how it does.
 
-    `watch` says in sentences what the watch of an online training saw.
+    `watch` says in sentences what the watch of an online training saw; only the main process has
+    watched. `share` is how many weights were trained, and how many there are.
     """
 
     policy: Policy
@@ -43,6 +46,7 @@ class Trained:
     dev: dict[str, float]
     held_out: dict[str, float]
     watch: tuple[str, ...] = ()
+    share: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -69,14 +73,15 @@ class _Job:
         """Train, then measure on dev and, once, on held-out."""
         from cai.train.trainer import Items, arguments, last_checkpoint
 
-        optim = self.config.training
+        optim, share = self.config.training, trainable_share(policy.model)
         order = self._order(data, expand)
         dev = Items(_by_length([s for e in data.dev for s in expand(e)]), encode)
-        adapters = self.config.model.adapt in ("lora", "qlora")
+        model = self.config.model
+        precision = {"adapters": model.adapt in ("lora", "qlora"), "bf16": autocasts(model)}
         trainer = trainer_class(
             policy.model,
             self.log,
-            args=arguments(self.method, optim, self.output, len(order[0]), adapters=adapters),
+            args=arguments(self.method, optim, self.output, len(order[0]), **precision),
             train_dataset=Items(order[1], encode),
             eval_dataset=dev,
             data_collator=collate,
@@ -89,31 +94,32 @@ class _Job:
         else:
             trainer.train()
         held_out = Items(_by_length([s for e in data.held_out for s in expand(e)]), encode)
-        return Trained(
-            policy,
-            data,
-            trainer.measure(dev) if len(dev) else {},
-            trainer.measure(held_out) if len(held_out) else {},
-        )
+        found = trainer.measure(dev), trainer.measure(held_out)
+        whole = whole_model(trainer, policy.model, model, reward=self.method == "rm")
+        return Trained(replace(policy, model=whole), data, *found, share=share)
 
     def _order(
         self, data: Data[Any], expand: Callable[[Any], Sequence[Any]]
     ) -> tuple[list[Any], list[Any]]:
-        """The examples of the first epoch, and those of all epochs one after the other."""
-        optim = self.config.training
+        """The examples of the first epoch, and those of all epochs one after the other.
+
+        Micro-batches go round the processes in turn, so that an optimiser step takes the same
+        examples as one of a single process with a batch of their size together.
+        """
+        optim, size = self.config.training, self.config.training.batch_size * processes.count()
         epochs = [[s for e in mix(data.train, data.weights, 0) for s in expand(e)]]
         if not epochs[0]:
             raise ConfigError(
                 "The weights of all sources are so small that no example is drawn. Raise one."
             )
-        needed = (optim.max_steps or 0) * optim.batch_size or math.ceil(
-            len(epochs[0]) * optim.epochs
-        )
+        needed = (optim.max_steps or 0) * size or math.ceil(len(epochs[0]) * optim.epochs)
+        if processes.count() > 1:
+            # The last batch is filled up from the next epoch; else it would be from the beginning.
+            needed = math.ceil(needed / size) * size
         while sum(map(len, epochs)) < needed:
             drawn = mix(data.train, data.weights, len(epochs))
             epochs.append([s for e in drawn for s in expand(e)])
         order = [example for epoch in epochs for example in epoch]
-        size = optim.batch_size
         batches = [order[start : start + size] for start in range(0, len(order), size)]
         # The gradient of a batch does not depend on how it is cut; like lengths need less padding.
         return epochs[0], [example for batch in batches for example in _by_length(batch)]
@@ -235,7 +241,9 @@ def _reference(
     from cai.train.reference import reference_log_probs
 
     named = job.config.reference
-    other = load_policy(job.config.model.model_copy(update={"name": named})) if named else policy
+    other = policy
+    if named:
+        other = load_policy(job.config.model.model_copy(update={"name": named}), training=False)
     if named and other.tokenizer.get_vocab() != policy.tokenizer.get_vocab():
         raise TrainingError(
             f"reference: {named} has another vocabulary than {job.config.model.name}. It must be "

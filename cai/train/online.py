@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from cai.train import processes
 from cai.train.data import load_data, mix
 from cai.train.examples import PromptExample
-from cai.train.models import load_policy, load_reward_model
+from cai.train.models import autocasts, load_policy, load_reward_model, trainable_share
 from cai.train.offline import Trained
 from cai.train.rewards.opening import open_rewards
 from cai.train.settings import ModelConfig
+from cai.train.sharded import whole_model
 from cai.train.trainer import learning_rate
 from cai.train.watch import open_watch, watch_ppo
 
@@ -49,6 +51,7 @@ def train_online(
         reward = open_rewards(config.rewards, config.training.max_length)
         held.callback(reward.close)
         policy = load_policy(config.model)
+        share = trainable_share(policy.model)
         own = config.ppo if method == "ppo" else config.grpo
         watch = open_watch(
             *(config, policy.tokenizer, reward, _once_each(data.dev)),
@@ -64,9 +67,12 @@ def train_online(
         prompts = _once_each(mix(data.train, data.weights, 0))
         say(f"{method} on {len(prompts):,} prompts …")
         job = _Job(method, config, policy, prompts, reward, watch, log, resume, output)
-        job.ppo() if method == "ppo" else job.grpo()
-        watch.finish(policy.model)
-    return Trained(policy, data, _figures(log), {}, watch=watch.summary())
+        whole = job.ppo() if method == "ppo" else job.grpo()
+        seen: tuple[str, ...] = ()
+        if processes.is_main():
+            watch.finish(whole)
+            seen = watch.summary()
+    return Trained(replace(policy, model=whole), data, _figures(log), {}, watch=seen, share=share)
 
 
 def _once_each(prompts: Iterable[PromptExample]) -> list[PromptExample]:
@@ -98,9 +104,14 @@ class _Job:
     resume: bool
     output: Path
 
-    def grpo(self) -> None:
-        """Train with GRPO or RLOO."""
+    def grpo(self) -> Any:
+        """Train with GRPO or RLOO; returns the model in one piece."""
         from cai.train.grpo import train_grpo
+
+        whole: list[Any] = []
+
+        def keep(trainer: Any) -> None:
+            whole.append(whole_model(trainer, self.policy.model, self.config.model))
 
         train_grpo(
             *(self.policy.model, self.policy.tokenizer, self.prompts, self.reward),
@@ -109,11 +120,13 @@ class _Job:
             reference=self.config.reference,
             resume=self.resume,
             watch=self.watch,
+            finished=keep,
             **self._common(),
         )
+        return whole[0]
 
-    def ppo(self) -> None:
-        """Train with PPO."""
+    def ppo(self) -> Any:
+        """Train with PPO; returns the model."""
         from cai.train.ppo import PPOTrainer
 
         settings, critic = self.config.ppo, None
@@ -128,8 +141,10 @@ class _Job:
             after_update=watch_ppo(self.watch),
             **self._common(),
         )
-        self.watch.begin(trainer.policy)
+        if processes.is_main():
+            self.watch.begin(trainer.policy)
         trainer.train(resume=self.resume)
+        return self.policy.model
 
     def _common(self) -> dict[str, Any]:
         optim, adapters = self.config.training, self._has_adapters()
@@ -137,6 +152,7 @@ class _Job:
             "optim": optim,
             "output": self.output,
             "learning_rate": learning_rate(self.method, optim, adapters=adapters),
+            "bf16": autocasts(self.config.model),
             "log": self.log,
         }
 
@@ -145,8 +161,8 @@ class _Job:
         model, name = self.config.model, self.config.reference
         if name is None and self._has_adapters():
             return None
-        still: dict[str, Any] = {"adapt": "full", "name": name or model.name}
-        return load_policy(model.model_copy(update=still)).model
+        still = model.model_copy(update={"name": name or model.name})
+        return load_policy(still, training=False).model
 
     def _has_adapters(self) -> bool:
         return self.config.model.adapt in ("lora", "qlora")

@@ -1,4 +1,7 @@
-"""Log-probabilities of the reference, computed once and kept beside the training."""
+"""Log-probabilities of the reference, computed once and kept beside the training.
+
+Processes share the work, and the main process writes what all have found.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import orjson
 import torch
 
 from cai.hashing import content_hash
+from cai.train import processes
 from cai.train.models import answer_log_probs
 from cai.train.tokens import Encoder, pad_right
 
@@ -46,27 +50,40 @@ def reference_log_probs(
         Log-probabilities in nats, by the same names.
     """
     key = content_hash([fingerprint, encoder.max_length, sorted(questions)])
-    if cache.is_file():
-        found = orjson.loads(cache.read_bytes())
-        if found["key"] == key:
-            return dict(found["values"])
+    # The main process looks for all, so that they agree on what is left to do.
+    known = processes.from_main(_read(cache, key))
+    if known is not None:
+        return known
     rows = {name: encoder.pair(*question) for name, question in questions.items()}
     # Rows of like length together: less padding.
     names = sorted(rows, key=lambda name: len(rows[name][0]) + len(rows[name][1]))
-    values: dict[str, float] = {}
+    batches = [names[start : start + batch_size] for start in range(0, len(names), batch_size)]
+    own: list[tuple[str, float]] = []
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    for start in range(0, len(names), batch_size):
-        part = names[start : start + batch_size]
+    for part in batches[processes.rank() :: processes.count()]:
         batch = pad_right([rows[name] for name in part], 0)
         totals, _ = answer_log_probs(model, {k: v.to(device) for k, v in batch.items()})
-        values |= dict(zip(part, totals.tolist(), strict=True))
+        own += zip(part, totals.tolist(), strict=True)
         if progress is not None:
-            progress(len(values), len(names))
+            progress(min(len(own) * processes.count(), len(names)), len(names))
     model.train(was_training)
+    values = dict(processes.joined(own))
+    if processes.is_main():
+        _write(cache, key, values)
+    return values
+
+
+def _read(cache: Path, key: str) -> dict[str, float] | None:
+    if not cache.is_file():
+        return None
+    found = orjson.loads(cache.read_bytes())
+    return dict(found["values"]) if found["key"] == key else None
+
+
+def _write(cache: Path, key: str, values: dict[str, float]) -> None:
     cache.parent.mkdir(parents=True, exist_ok=True)
     temporary = cache.with_suffix(".tmp")
     temporary.write_bytes(orjson.dumps({"key": key, "values": values}))
     temporary.replace(cache)
-    return values

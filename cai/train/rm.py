@@ -10,7 +10,6 @@ from cai.train.calibration import expected_calibration_error
 from cai.train.examples import Preference, Ranking, Rating
 from cai.train.intervals import pairwise_summary
 from cai.train.losses.reward import bradley_terry, centring, plackett_luce, regression
-from cai.train.models import rewards_of
 from cai.train.tokens import Encoder, pad_right
 from cai.train.trainer import BaseTrainer
 
@@ -58,10 +57,14 @@ class RewardModelTrainer(BaseTrainer):
     def __init__(self, *args: Any, settings: RewardModelConfig, **options: Any) -> None:
         super().__init__(*args, **options)
         self._settings = settings
+        _leave_unrounded(self.model)
 
     def loss(self, model: Any, batch: Mapping[str, Any]) -> tuple[Tensor, dict[str, Any]]:
         """Losses of the examples of a batch, and the figures that their kind has."""
-        rewards = rewards_of(model, batch["input_ids"], batch["attention_mask"])
+        # Not `rewards_of`: processes exchange gradients only of what goes through the model as a
+        # whole. It reads at the last token that is no padding, which is the same.
+        inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+        rewards = model(**inputs, use_cache=False).logits.squeeze(-1).float()
         targets = batch["targets"]
         if self._settings.loss == "regression":
             return regression(rewards, targets), {"reward": rewards}
@@ -96,6 +99,21 @@ class RewardModelTrainer(BaseTrainer):
         error = expected_calibration_error(figures["_p"], figures["_target"])
         lengths = figures["_chosen"], figures["_rejected"]
         return {"ece": error, **pairwise_summary(figures["accuracy"], *lengths)}
+
+
+class _Unrounded(torch.nn.Linear):
+    """Computes in the precision of its weights, also where all others compute in bfloat16."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        with torch.autocast(input.device.type, enabled=False):
+            return super().forward(input.to(self.weight.dtype))
+
+
+def _leave_unrounded(model: Any) -> None:
+    """Rewards are compared by small differences: they are never rounded to bfloat16."""
+    for name, module in model.named_modules():
+        if type(module) is torch.nn.Linear and "score" in name.split("."):
+            module.__class__ = _Unrounded
 
 
 def _lengths(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:

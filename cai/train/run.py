@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cai.errors import TrainingError
+from cai.train import processes
 from cai.train.card import Facts, write_card
 from cai.train.log import TrainLog
 
@@ -53,6 +54,9 @@ def train(
 ) -> Result:
     """Train a model and write it with its log, curves and card.
 
+    Where `accelerate launch` or `torchrun` has started several processes, all of them call this.
+    The main process alone writes and says something; dev and held-out figures are the same in all.
+
     Args:
         method: what to do.
         config: everything about it.
@@ -67,36 +71,76 @@ def train(
         MissingExtraError: a package of the extra `train` is missing.
     """
     from cai.engines.inprocess.loading import quiet
-    from cai.train.curves import draw_curves
-    from cai.train.models import save, trainable_share
+    from cai.train.sharded import check_sharding
 
-    say = say or (lambda text: None)
+    say = say if say is not None and processes.is_main() else (lambda text: None)
     folder = Path(config.output or f"models/{method}")
+    check_sharding(method, config)
     log = _open_log(method, config, folder, resume)
+    _introduce(say)
+    _seed(config)
     began = time.monotonic()
     options = {"resume": resume, "validation": validation, "say": say}
     with quiet():
         trained = _carry_out(method, config, folder, log, options)
-        save(trained.policy.model, trained.policy.tokenizer, folder)
-    seconds, steps = time.monotonic() - began, int(max(log.column("step"), default=0))
-    moved, weights = trainable_share(trained.policy.model)
+    found = (trained.dev, trained.held_out, trained.watch)
+    steps = int(max(log.column("step"), default=0))
+    result = Result(method, folder, *found, steps, time.monotonic() - began, _peak_mb())
+    if processes.is_main():
+        _write(config, trained, result, log, validation)
+    # The model is there when the first of them goes on.
+    processes.wait()
+    return result
+
+
+def _write(
+    config: TrainConfig,
+    trained: Trained,
+    result: Result,
+    log: TrainLog,
+    validation: Validation | None,
+) -> None:
+    """Model, config, facts, card and curves."""
+    from cai.engines.inprocess.loading import quiet
+    from cai.train.curves import draw_curves
+    from cai.train.models import save
+
+    with quiet():
+        save(trained.policy.model, trained.policy.tokenizer, result.folder)
+    moved, weights = trained.share
     facts = Facts(
         fingerprint=trained.policy.fingerprint,
         sources=trained.data.sources,
         data_hash=trained.data.hash,
         trained=moved,
         weights=weights,
-        steps=steps,
-        seconds=seconds,
-        peak_mb=_peak_mb(),
-        results={"dev": trained.dev, "held out": trained.held_out},
+        steps=result.steps,
+        seconds=result.seconds,
+        peak_mb=result.peak_mb,
+        results={"dev": result.dev, "held out": result.held_out},
         validated=validation.labels if validation else 0,
-        watch=trained.watch,
+        watch=result.watch,
+        processes=processes.count(),
     )
-    write_card(method, config, facts, folder)
-    draw_curves(log, folder / "curves.png")
-    found = (trained.dev, trained.held_out, trained.watch)
-    return Result(method, folder, *found, steps, seconds, facts.peak_mb)
+    write_card(result.method, config, facts, result.folder)
+    draw_curves(log, result.folder / "curves.png")
+
+
+def _introduce(say: Callable[[str], None]) -> None:
+    if processes.came_alone():
+        say(
+            "accelerate launch was asked for several processes and has started one: it starts no "
+            "more than it sees GPUs. Without them: torchrun --nproc_per_node N -m cai train …"
+        )
+    elif processes.count() > 1:
+        say(f"Training in {processes.count()} processes …")
+
+
+def _seed(config: TrainConfig) -> None:
+    """New weights, of adapters and of a reward model's head, are the same in all processes."""
+    import torch
+
+    torch.manual_seed(config.training.seed)
 
 
 def _carry_out(
@@ -112,15 +156,19 @@ def _carry_out(
 
 
 def _open_log(method: Method, config: TrainConfig, folder: Path, resume: bool) -> TrainLog:
+    """The log. The main process has it on disk, and looks at what is there before it writes."""
     path = folder / "log.jsonl"
     if not resume:
-        if (folder / "training.json").is_file():
+        if processes.from_main((folder / "training.json").is_file()):
             raise TrainingError(
                 f"{folder} holds a finished training. Choose another folder with --output, or "
                 "delete this one."
             )
-        return TrainLog(path)
-    return TrainLog.resume(path, steps_made(method, config, folder))
+        return TrainLog(path if processes.is_main() else None)
+    steps = steps_made(method, config, folder)
+    log = TrainLog.resume(path, steps) if processes.is_main() else TrainLog()
+    log.rows = processes.from_main(log.rows)
+    return log
 
 
 def steps_made(method: Method, config: TrainConfig, folder: Path) -> int:

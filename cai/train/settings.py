@@ -39,6 +39,9 @@ class SourceConfig(Section):
     """Who made the labels of a file; those of a run are always `ai`."""
     weight: float = Field(default=1.0, gt=0.0)
     """How often an example is drawn, relative to those of other sources; 2 is twice as often."""
+    share: float | None = Field(default=None, gt=0.0, lt=1.0)
+    """Share of the examples of an epoch that come from this source, in place of `weight`: a tenth
+    of general helpful answers, say, replayed so that they are not forgotten."""
     limit: int | None = Field(default=None, ge=1)
     """Reads only so many examples, drawn by hash."""
     dev_share: Fraction = 0.1
@@ -77,7 +80,8 @@ class ModelConfig(Section):
     revision: str | None = None
     """Commit, tag or branch of a hub model."""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Precision of the arithmetic. `auto` is float32 on a CPU, bfloat16 on a GPU that has it."""
+    """Precision. `auto` holds trained weights in float32 and computes in bfloat16 on a GPU that has
+    it; on a CPU all is float32. Any other holds the weights and computes in it."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to train; `auto` takes a GPU if there is one."""
     adapt: Literal["full", "top", "lora", "qlora"] = "full"
@@ -189,6 +193,29 @@ class KTOConfig(Section):
     """Weight of bad answers."""
 
 
+class VllmRolloutsConfig(Section):
+    """Sampling through vLLM (extra `vllm`), which on a GPU is several times as fast."""
+
+    mode: Literal["colocate", "server"] = "colocate"
+    """`colocate` runs vLLM in the processes of the training, on their GPUs. `server` asks one that
+    runs elsewhere and takes new weights over NCCL."""
+    gpu_memory: float = Field(default=0.3, gt=0.0, lt=1.0)
+    """`colocate`: share of a GPU's memory that vLLM may take."""
+    tensor_parallel: int = Field(default=1, ge=1)
+    """`colocate`: processes that share one model."""
+    server_url: str | None = None
+    """`server`: where it is, such as `http://localhost:8000`."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.mode == "server") != (self.server_url is not None):
+            raise ValueError(
+                f"vllm.mode {self.mode} and vllm.server_url {self.server_url} do not go together: "
+                "mode server needs a server_url, mode colocate takes none"
+            )
+        return self
+
+
 class GenerateConfig(Section):
     """How the policy answers while it is trained."""
 
@@ -198,6 +225,8 @@ class GenerateConfig(Section):
     """1 samples from the policy's own distribution, which the objectives assume."""
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
     """Samples only from the likeliest tokens that together hold this much probability."""
+    vllm: VllmRolloutsConfig | None = None
+    """Samples through vLLM; through transformers when absent."""
 
 
 class PPOConfig(Section):
@@ -374,3 +403,13 @@ class TrainConfig(Section):
     """Of ppo, grpo and rloo: what is watched, and what is done about it."""
     gate: Literal["report", "require"] = "report"
     """What to do when no people have validated the AI labels: say so, or refuse to train."""
+
+    @model_validator(mode="after")
+    def _shares_leave_room(self) -> Self:
+        total = sum(source.share or 0.0 for source in self.data)
+        if total >= 1.0 or all(source.share is not None for source in self.data):
+            raise ValueError(
+                f"the shares of the sources come to {total:g}; they must leave room for at least "
+                "one source with a weight"
+            )
+        return self

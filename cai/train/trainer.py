@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch.utils.data import Dataset, SequentialSampler
@@ -12,6 +12,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from transformers.trainer_utils import get_last_checkpoint
 
 from cai.errors import TrainingError
+from cai.train import processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from cai.train.log import TrainLog
     from cai.train.settings import OptimConfig
 
-__all__ = ["BaseTrainer", "Items", "arguments", "last_checkpoint", "learning_rate"]
+__all__ = ["BaseTrainer", "Items", "arguments", "last_checkpoint", "learning_rate", "one_gpu"]
 
 _RATES = {
     "sft": 2e-5,
@@ -34,6 +35,8 @@ _RATES = {
 _EVALUATIONS = 10
 _SECONDS_BETWEEN_LINES = 10.0
 
+_Arguments = TypeVar("_Arguments", bound=TrainingArguments)
+
 
 def learning_rate(method: str, optim: OptimConfig, *, adapters: bool) -> float:
     """The peak learning rate: what is set, or the usual one of the method."""
@@ -43,16 +46,29 @@ def learning_rate(method: str, optim: OptimConfig, *, adapters: bool) -> float:
 
 
 def arguments(
-    method: str, optim: OptimConfig, output: Path, examples: int, *, adapters: bool
+    method: str,
+    optim: OptimConfig,
+    output: Path,
+    examples: int,
+    *,
+    adapters: bool,
+    bf16: bool = False,
 ) -> TrainingArguments:
     """The arguments of transformers' `Trainer` for a training.
 
-    Precision is that of the loaded weights: autocasting is off, so a CPU never computes in bfloat16
-    by accident.
+    Args:
+        method: decides the learning rate where none is set.
+        optim: of the training.
+        output: its folder.
+        examples: in an epoch.
+        adapters: whether adapters are trained.
+        bf16: whether to compute in bfloat16; said outright, because the library's default would do
+            so on a CPU, too.
     """
-    steps = optim.max_steps or max(1, math.ceil(examples * optim.epochs / optim.batch_size))
+    at_once = optim.batch_size * processes.count()
+    steps = optim.max_steps or max(1, math.ceil(examples * optim.epochs / at_once))
     every = optim.evaluate_every or max(1, steps // _EVALUATIONS)
-    return TrainingArguments(
+    made = TrainingArguments(
         output_dir=str(output / "checkpoints"),
         max_steps=steps,
         per_device_train_batch_size=optim.micro_batch_size,
@@ -77,11 +93,24 @@ def arguments(
         remove_unused_columns=False,
         dataloader_pin_memory=torch.cuda.is_available(),
         use_cpu=not torch.cuda.is_available(),
-        bf16=False,
+        bf16=bf16,
         fp16=False,
         disable_tqdm=True,
         label_names=[],
     )
+    return one_gpu(made)
+
+
+def one_gpu(arguments: _Arguments) -> _Arguments:
+    """Arguments of a process that trains on one GPU, however many it sees.
+
+    With more, transformers would spread each micro-batch over all of them, and count it so often.
+    By default, too, it says more in the other processes than in the main process.
+    """
+    if arguments.n_gpu > 1:
+        arguments._n_gpu = 1
+    arguments.log_level_replica = arguments.log_level
+    return arguments
 
 
 def last_checkpoint(output: Path) -> str:
@@ -162,9 +191,9 @@ class BaseTrainer(Trainer):
         return (loss, {}) if return_outputs else loss
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """Add the figures since the last line."""
+        """Add the figures since the last line, averaged over all processes."""
         if "loss" in logs:
-            logs |= {name: sum(v) / len(v) for name, v in self._sums.items()}
+            logs |= processes.means({name: sum(v) / len(v) for name, v in self._sums.items()})
             self._sums.clear()
         super().log(logs, *args, **kwargs)
 
@@ -179,15 +208,22 @@ class BaseTrainer(Trainer):
 
     @torch.no_grad()
     def measure(self, items: Any) -> dict[str, float]:
-        """Mean loss and figures over examples, without a trace in the log."""
+        """Mean loss and figures over examples, without a trace in the log.
+
+        Processes share the examples and all see the same figures; each example counts once.
+        """
+        if not len(items):
+            return {}
         model: Any = self.model
         was_training = model.training
         model.eval()
         seen: dict[str, list[torch.Tensor]] = {}
         for batch in self.get_eval_dataloader(items):
             losses, figures = self.loss(model, self._prepare_inputs(batch))
-            for name, values in {"loss": losses, **figures}.items():
-                seen.setdefault(name, []).append(values.detach().float().cpu())
+            own = {n: v.detach().float() for n, v in {"loss": losses, **figures}.items()}
+            # Leaves out what fills up the last batch, so that no process has less to do.
+            for name, values in self.accelerator.gather_for_metrics(own).items():
+                seen.setdefault(name, []).append(values.cpu())
         model.train(was_training)
         whole = {name: torch.cat(values) for name, values in seen.items()}
         means = {name: float(values.mean()) for name, values in _shown(whole).items()}

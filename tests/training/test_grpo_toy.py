@@ -14,7 +14,12 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 
 def grpo(
-    folder: Path, seed: int = 0, method: str = "grpo", steps: int = 160, **settings: Any
+    folder: Path,
+    seed: int = 0,
+    method: str = "grpo",
+    steps: int = 160,
+    batch: int = 64,
+    **settings: Any,
 ) -> TrainLog:
     generate = {"max_tokens": 12}
     return train_grpo(
@@ -26,8 +31,8 @@ def grpo(
         optim=OptimConfig(
             max_steps=steps,
             seed=seed,
-            batch_size=64,
-            micro_batch_size=64,
+            batch_size=batch,
+            micro_batch_size=batch,
             schedule="constant",
             warmup=0.0,
             checkpoint_every=1000,

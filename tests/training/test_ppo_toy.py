@@ -1,15 +1,11 @@
-"""PPO learns what it is rewarded for, holds a divergence, resumes exactly, and runs on two."""
+"""PPO learns what it is rewarded for, holds a divergence, and resumes exactly."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.training.toy import early_letters, ppo
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -53,25 +49,3 @@ def test_a_resumed_training_continues_the_same_curve(tmp_path: Path):
     assert resumed.rows == whole.rows
     on_disk = [json.loads(x) for x in (tmp_path / "parts/log.jsonl").read_text().splitlines()]
     assert on_disk == whole.rows
-
-
-def test_two_processes_follow_the_curve_of_one(tmp_path: Path):
-    single = ppo(tmp_path / "one", steps=120).train().column("reward")
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"),
-        *("--master_addr=127.0.0.1", "--master_port=0", "--rdzv_backend=c10d"),
-        *("--rdzv_endpoint=127.0.0.1:0", str(Path(__file__).with_name("two_processes.py"))),
-        str(tmp_path / "two"),
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    rows = [json.loads(x) for x in (tmp_path / "two/log.jsonl").read_text().splitlines()]
-    double = [row["reward"] for row in rows]
-    assert len(double) == len(single) == 30
-    # The same number of answers per update, sampled with other seeds: alike, and not the same.
-    thirds = slice(0, 10), slice(10, 20), slice(20, 30)
-    for part in thirds:
-        means = [sum(curve[part]) / 10 for curve in (single, double)]
-        assert means[0] == pytest.approx(means[1], abs=0.25)
-    assert double[0] < 0.2
-    assert sum(double[-5:]) / 5 > 0.85

@@ -136,6 +136,33 @@ def test_weights_say_how_often_an_example_comes(tmp_path: Path):
     assert mix(data.train, data.weights, 0) != mix(data.train, data.weights, 1)
 
 
+def test_a_share_of_every_epoch_is_replayed(tmp_path: Path):
+    pairs(tmp_path / "new.jsonl", 300)
+    old = ({"prompt": f"Old {i}", "chosen": f"kind {i}", "rejected": "x"} for i in range(60))
+    jsonl(tmp_path / "old.jsonl", *old)
+    sources = [
+        {"file": str(tmp_path / "new.jsonl"), "weight": 0.5, "dev_share": 0.0},
+        {"file": str(tmp_path / "old.jsonl"), "share": 0.25, "dev_share": 0.0},
+    ]
+    data = load_data(Preference, TrainConfig.model_validate({"data": sources}))
+    drawn = [mix(data.train, data.weights, epoch) for epoch in range(20)]
+    replayed = sum(e.chosen.startswith("kind") for epoch in drawn for e in epoch)
+    assert replayed / sum(map(len, drawn)) == pytest.approx(0.25, abs=0.02)
+    # A half of 300 is three quarters of an epoch; 50 of the 60 old ones are the fourth.
+    assert data.sources[1].weight == pytest.approx(50 / 60)
+
+
+def test_labels_are_part_of_the_hash_of_the_data(tmp_path: Path):
+    row = {"prompt": "P", "chosen": "c", "rejected": "r"}
+    hashes = {
+        load_data(
+            Preference, config(jsonl(tmp_path / "p.jsonl", row | {"p": p}), dev_share=0.0)
+        ).hash
+        for p in (0.8, 0.9)
+    }
+    assert len(hashes) == 2
+
+
 def test_the_gate_stands_before_ai_labels(tmp_path: Path):
     path = pairs(tmp_path / "p.jsonl", 20)
     asked = config(path, gate="require")
@@ -176,6 +203,8 @@ def test_overrides_and_paths_of_a_config(tmp_path: Path):
         {"data": [{"file": "b"}], "ppo": {"kl_in": "loss"}},
         {"data": [{"file": "b"}], "ppo": {"rollouts": 9, "minibatches": 2}},
         {"data": [{"file": "b"}], "ppo": {"kl": 0.0, "kl_target": 1.0}},
+        {"data": [{"file": "b", "share": 0.5}]},
+        {"data": [{"file": "a"}, {"file": "b", "share": 0.6}, {"file": "c", "share": 0.4}]},
     ],
 )
 def test_a_config_that_cannot_be_meant_is_refused(wrong: dict):

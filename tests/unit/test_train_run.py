@@ -79,7 +79,7 @@ def test_a_training_writes_a_model_that_can_be_used(
     assert record["fingerprint"].startswith("transformers/llama@")
     card = (result.folder / "README.md").read_text()
     assert "Not validated by people" in card
-    assert f"| pairs.jsonl | ai | 1.0 | {record['sources'][0]['train']} |" in card
+    assert f"| pairs.jsonl | ai | 1 | {record['sources'][0]['train']} |" in card
     reload = load_reward_model if method == "rm" else load_policy
     moved = reload(ModelConfig(name=str(result.folder))).model.state_dict()
     before = tiny_model().state_dict()

@@ -66,12 +66,14 @@ class ActorCritic(nn.Module):
         logits = output.logits[:, :-1].float() / self._temperature
         log_probs = _chosen(logits, answers.tokens)
         if self.critic is None:
-            hidden = output.hidden_states[-1][:, -count - 1 : -1].float()
-            values = self.head(hidden).squeeze(-1)
+            hidden, score = output.hidden_states[-1][:, -count - 1 : -1], self.head
         else:
             inputs.pop("use_cache")
             hidden = self.critic.base_model(**inputs).last_hidden_state[:, -count - 1 : -1]
-            values = self.critic.score(hidden).squeeze(-1).float()
+            score = self.critic.score
+        # Advantages are small differences of values: these are never rounded to bfloat16.
+        with torch.autocast(hidden.device.type, enabled=False):
+            values = score(hidden.to(score.weight.dtype)).squeeze(-1).float()
         return Scored(log_probs, entropy_of(logits), values)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cai.train.examples import PromptExample
     from cai.train.settings import GenerateConfig, PPOConfig
+    from cai.train.vllm_rollouts import VllmSampler
 
 __all__ = ["Answers", "Lessons", "generate", "lessons_of", "texts_of"]
 
@@ -68,14 +69,44 @@ def generate(
     prompts: Sequence[PromptExample],
     how: GenerateConfig,
     longest_prompt: int,
+    sampler: VllmSampler | None = None,
 ) -> Answers:
-    """Sample one answer to each prompt from the policy's own distribution."""
+    """Sample one answer to each prompt from the policy's own distribution.
+
+    Args:
+        policy: a causal language model.
+        tokenizer: its tokenizer.
+        prompts: what to answer.
+        how: temperature, lengths.
+        longest_prompt: tokens; longer prompts lose their beginning.
+        sampler: samples in place of transformers.
+    """
     encoder = Encoder(tokenizer, longest_prompt)
     rows = [encoder.prompt(prompt.messages, longest_prompt) for prompt in prompts]
-    width, device = max(map(len, rows)), policy.device
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    width, device = max(map(len, rows)), policy.device
     ids = torch.tensor([[pad] * (width - len(row)) + row for row in rows], device=device)
     there = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=device)
+    if sampler is None:
+        tokens = _sampled(policy, tokenizer, ids, there, how, pad)
+    else:
+        found = sampler.sample(rows)
+        longest = max(map(len, found))
+        filled = [row + [tokenizer.eos_token_id] * (longest - len(row)) for row in found]
+        tokens = torch.tensor(filled, device=device)
+    is_end = tokens == tokenizer.eos_token_id
+    # Everything before the first end of turn, and that itself.
+    mask = (is_end.long().cumsum(-1) - is_end.long()) == 0
+    attention = torch.cat([there, mask.long()], dim=-1)
+    positions = (attention.cumsum(-1) - 1).clamp(min=0)
+    whole = torch.cat([ids, tokens], dim=-1)
+    return Answers(whole, attention, positions, tokens, mask, is_end.any(-1))
+
+
+def _sampled(
+    policy: Any, tokenizer: Any, ids: Tensor, there: Tensor, how: GenerateConfig, pad: int
+) -> Tensor:
+    """Tokens of the answers, (n, t), filled up after their ends."""
     was_training = policy.training
     policy.eval()
     whole = policy.generate(
@@ -91,13 +122,8 @@ def generate(
         eos_token_id=tokenizer.eos_token_id,
     )
     policy.train(was_training)
-    tokens = whole[:, width:]
-    is_end = tokens == tokenizer.eos_token_id
-    # Everything before the first end of turn, and that itself.
-    mask = (is_end.long().cumsum(-1) - is_end.long()) == 0
-    attention = torch.cat([there, mask.long()], dim=-1)
-    positions = (attention.cumsum(-1) - 1).clamp(min=0)
-    return Answers(whole, attention, positions, tokens, mask, is_end.any(-1))
+    tokens: Tensor = whole[:, ids.shape[1] :]
+    return tokens
 
 
 def texts_of(answers: Answers, tokenizer: Any) -> list[str]:

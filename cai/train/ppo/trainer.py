@@ -21,6 +21,8 @@ from cai.train.ppo.checkpoint import load_checkpoint, save_checkpoint
 from cai.train.ppo.rollout import generate, lessons_of, texts_of
 from cai.train.rewards.text import repetition
 from cai.train.schedule import make_optimizer
+from cai.train.sharded import refuse_ppo
+from cai.train.vllm_rollouts import VllmSampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,6 +67,7 @@ class PPOTrainer:
         optim: steps, rates, batches, seed and checkpoints. `max_steps` counts optimiser steps, of
             which each update makes `epochs` × `minibatches`.
         output: folder for checkpoints and log.
+        bf16: compute in bfloat16, which needs a GPU. Logits are in float32 all the same.
         reference: what the policy stays near; for a model with adapters, the model without them
             when absent.
         critic: a decoder with a linear `score`, for `critic: separate`.
@@ -73,7 +76,9 @@ class PPOTrainer:
             it returns ends the training when true.
 
     Raises:
-        TrainingError: there are no prompts, no reference, or no critic where one is needed.
+        TrainingError: there are no prompts, no reference, or no critic where one is needed; or the
+            launcher spreads weights over processes.
+        MissingExtraError: answers are to be sampled by vLLM, and it is not installed.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class PPOTrainer:
         optim: OptimConfig,
         output: Path,
         learning_rate: float,
+        bf16: bool = False,
         reference: Any = None,
         critic: Any = None,
         log: TrainLog | None = None,
@@ -95,7 +101,9 @@ class PPOTrainer:
         from accelerate import Accelerator
 
         _check(model, prompts, reference, critic, settings)
-        self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
+        self.accelerator = Accelerator(
+            cpu=not torch.cuda.is_available(), mixed_precision="bf16" if bf16 else "no"
+        )
         self.tokenizer, self.settings, self.optim = tokenizer, settings, optim
         self.output, self.reward = output, reward
         self._prompts = tuple(prompts)
@@ -115,6 +123,12 @@ class PPOTrainer:
         )
         self.log = log if log is not None else TrainLog()
         self._own_log = log is None
+        self._sampler: VllmSampler | None = None
+        if settings.generate.vllm is not None:
+            longest = optim.max_prompt_length
+            self._sampler = VllmSampler(
+                self.policy, tokenizer, self.accelerator, settings.generate, longest
+            )
 
     @property
     def policy(self) -> Any:
@@ -180,7 +194,10 @@ class PPOTrainer:
     def _sample(self, number: int) -> _Update:
         prompts = self._batch(number)
         how, longest = self.settings.generate, self.optim.max_prompt_length
-        answers = generate(self.policy, self.tokenizer, prompts, how, longest)
+        with self.accelerator.autocast():
+            answers = generate(
+                *(self.policy, self.tokenizer, prompts, how, longest), sampler=self._sampler
+            )
         texts = texts_of(answers, self.tokenizer)
         scores = self.reward.score([p.messages for p in prompts], texts)
         parts = [self._scored(answers.part(s)) for s in self._slices(len(prompts))]
@@ -207,13 +224,13 @@ class PPOTrainer:
     def _scored(self, answers: Answers) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Log-probabilities, values, entropy, and the reference's log-probabilities."""
         actor = self.accelerator.unwrap_model(self.actor)
-        scored = actor(answers)
         policy, temperature = actor.policy, self.settings.generate.temperature
-        if self._reference is None:
-            with policy.disable_adapter():
-                reference = log_probs_of(policy, answers, temperature)
-        else:
-            reference = log_probs_of(self._reference, answers, temperature)
+        # The policy, with its adapters off, is the reference where there is no other.
+        still = policy.disable_adapter() if self._reference is None else nullcontext()
+        with self.accelerator.autocast():
+            scored = actor(answers)
+            with still:
+                reference = log_probs_of(self._reference or policy, answers, temperature)
         return scored.log_probs, scored.values, scored.entropy, reference
 
     def _learn(self, found: _Update, number: int) -> dict[str, float]:
@@ -293,6 +310,7 @@ class PPOTrainer:
 def _check(
     model: Any, prompts: Sequence[Any], reference: Any, critic: Any, settings: PPOConfig
 ) -> None:
+    refuse_ppo()
     if not prompts:
         raise TrainingError("There are no prompts to answer. Name a source with a train split.")
     if reference is None and not hasattr(model, "disable_adapter"):

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
+from cai.train import processes
 from cai.train.watch.watcher import Action
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cai.train.log import TrainLog
     from cai.train.ppo import PPOTrainer
@@ -25,8 +26,7 @@ def watch_ppo(watch: Watch) -> Callable[[int, PPOTrainer, dict[str, float]], boo
     def look(number: int, trainer: PPOTrainer, row: dict[str, float]) -> bool:
         step = int(row["step"])
         total = step // number * trainer.updates
-        found = watch.after(step, trainer.policy, row, total=total)
-        action = _agreed(found, trainer.accelerator)
+        action = _seen(watch, step, trainer.policy, row, total)
         if action is Action.ROLL_BACK and watch.restore(trainer.policy):
             trainer.optimizer.state.clear()
             trainer.controller.weight *= 2.0
@@ -49,7 +49,8 @@ class TRLWatch(TrainerCallback):
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Look before the first step; take up the weight of the divergence after a resume."""
-        self._watch.begin(self._policy)
+        if processes.is_main():
+            self._watch.begin(self._policy)
         self.trainer.beta *= self._watch.kl_factor
 
     def on_log(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
@@ -57,8 +58,7 @@ class TRLWatch(TrainerCallback):
         if "reward" not in rest["logs"]:
             return
         step, total, row = state.global_step, state.max_steps, self._log.rows[-1]
-        found = self._watch.after(step, self._policy, row, total=total)
-        action = _agreed(found, self.trainer.accelerator)
+        action = _seen(self._watch, step, self._policy, row, total)
         if action is Action.ROLL_BACK and self._watch.restore(self._policy):
             self.trainer.optimizer.state = defaultdict(dict)
             self.trainer.beta *= 2.0
@@ -70,12 +70,9 @@ class TRLWatch(TrainerCallback):
         return self.trainer.accelerator.unwrap_model(self.trainer.model)
 
 
-def _agreed(action: Action, accelerator: Any) -> Action:
-    """What the main process found: all processes must do the same."""
-    if accelerator.num_processes == 1:
-        return action
-    from accelerate.utils import broadcast_object_list
-
-    told = [action.value]
-    broadcast_object_list(told)
-    return Action(told[0])
+def _seen(watch: Watch, step: int, policy: Any, row: Mapping[str, float], total: int) -> Action:
+    """What the main process finds: it alone looks, and all do the same."""
+    found = Action.GO_ON
+    if processes.is_main():
+        found = watch.after(step, policy, row, total=total)
+    return Action(processes.from_main(found.value))

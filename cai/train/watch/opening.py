@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cai.errors import ConfigError
 from cai.hashing import unit_interval
+from cai.train import processes
 from cai.train.rewards.opening import open_rewards
 from cai.train.watch.watcher import Watch
 
@@ -36,6 +37,8 @@ def open_watch(
     say: Callable[[str], None],
 ) -> Watch:
     """Load gold and refusal rewards, and draw the prompts.
+
+    Only the main process watches; the others get a watch that has nothing loaded.
 
     Args:
         config: whose `watch` is opened.
@@ -71,14 +74,14 @@ def open_watch(
     chosen = sorted(dev, key=lambda p: unit_interval("watch", config.training.seed, p.id))
     if wanted and len(chosen) < _FEW:
         say(f"The watch has only {len(chosen)} dev prompts: it will notice only a large fall.")
-    length = config.training.max_length
-    gold = open_rewards(watch.gold, length) if watch.gold else None
+    length, looks = config.training.max_length, processes.is_main()
+    gold = open_rewards(watch.gold, length) if watch.gold and looks else None
     return Watch(
         watch,
         tokenizer,
         proxy,
         gold=gold,
-        refusal=open_rewards([watch.refusal], length) if watch.refusal else None,
+        refusal=open_rewards([watch.refusal], length) if watch.refusal and looks else None,
         prompts=chosen[: watch.prompts],
         generate=generate,
         longest_prompt=config.training.max_prompt_length,

@@ -137,9 +137,12 @@ class Watch:
         return action
 
     def restore(self, model: Any) -> bool:
-        """Put the best weights back; returns whether there are any."""
+        """Put the best weights back; returns whether there are any.
+
+        Processes that have not watched themselves take what the main process has kept.
+        """
         path = self.folder / "best" / "weights.safetensors"
-        if self.best is None or not path.is_file():
+        if not path.is_file():
             return False
         model.load_state_dict(load_file(path), strict=False)
         return True
@@ -207,7 +210,8 @@ class Watch:
         """Fresh answers and their mean length in tokens; the training's draws stay as they are."""
         texts, lengths = [], []
         # The same seed at every look: prompts are compared with themselves, with less left to luck.
-        with torch.random.fork_rng():
+        devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+        with torch.random.fork_rng(devices):
             torch.manual_seed(int(unit_interval("watch", self._seed) * 2**31))
             for start in range(0, len(self._prompts), _AT_ONCE):
                 part = self._prompts[start : start + _AT_ONCE]
