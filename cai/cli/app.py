@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cai.cli import constitution
+from cai.cli import bench, constitution
 from cai.cli.demo import demo
 from cai.cli.export import export
 from cai.cli.gc import gc
@@ -49,6 +49,7 @@ app.command()(train)
 app.command()(score)
 app.command()(gc)
 app.add_typer(constitution.app, name="constitution")
+app.add_typer(bench.app, name="bench")
 
 
 def _version(wanted: bool) -> None:

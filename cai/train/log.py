@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Self
 
 import orjson
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["TrainLog"]
+__all__ = ["TrainLog", "listening"]
+
+_LISTENER: ContextVar[Callable[[Mapping[str, float]], None] | None] = ContextVar(
+    "listener", default=None
+)
+
+
+@contextmanager
+def listening(listener: Callable[[Mapping[str, float]], None]) -> Iterator[None]:
+    """Tell a listener of each row that any log takes in the meantime.
+
+    Time belongs here and not into the rows: a resumed training writes the same rows again.
+    """
+    token = _LISTENER.set(listener)
+    try:
+        yield
+    finally:
+        _LISTENER.reset(token)
 
 
 class TrainLog:
@@ -51,6 +71,9 @@ class TrainLog:
         if self.path is not None:
             with self.path.open("ab") as file:
                 file.write(orjson.dumps(values) + b"\n")
+        listener = _LISTENER.get()
+        if listener is not None:
+            listener(values)
 
     def column(self, name: str) -> list[float]:
         """The values of one name, in the order of the rows that have it."""
