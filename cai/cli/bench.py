@@ -88,7 +88,7 @@ def trainers(
         print_table(table.columns, table.rows, numbers=range(1, len(table.columns)))
     print_heading("Claims")
     for claim in found.claims:
-        print_text(f"{claim.text}: {claim.said}")
+        print_text(f'"{claim.text}" {claim.said}')
     print_heading("How to read this")
     for note in found.notes:
         print_text(f"- {note}")

@@ -172,8 +172,9 @@ class RunStore(RunReader):
         self._known_ids().add(request_id)
         try:
             await self._writing().insert("INSERT OR IGNORE INTO calls VALUES", call)
-        except sqlite3.IntegrityError:
-            # A call without its head is refused. What became of the head is the better message.
+        except (sqlite3.IntegrityError, StoreError):
+            # A call without its head is refused. What became of the head is the better message,
+            # and whoever asks next has to store it again.
             self._heads.pop(head, None)
             head_stored.result()
             raise

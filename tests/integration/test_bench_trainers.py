@@ -48,7 +48,7 @@ def test_a_comparison_and_the_same_again(folder: Path):
     done = bench(folder, *options)
     assert done.returncode == 0, done.stderr
     assert "dpo-train: step 2 of 2: " in done.stdout
-    assert "GRPO needs about half of PPO's memory: not checked" in done.stdout
+    assert "GRPO needs about half of PPO's memory\" was not checked" in done.stdout
     found = json.loads((folder / "out/bench.json").read_text())
     [outcome] = found["outcomes"]
     # A process with torch in it has more than a hundred MB, whatever it does.

@@ -164,7 +164,7 @@ def test_the_report(finished: Any, folder: Path):
         assert f"| {' | '.join(table.columns)} |\n| --- | --: |" in text
         assert all(len(row) == len(table.columns) for row in table.rows)
         assert f"| {' | '.join(table.rows[-1])} |" in text
-    assert all(f"- {claim.text}: {claim.said}" in text for claim in found.claims)
+    assert all(f'- "{claim.text}" {claim.said}' in text for claim in found.claims)
     # Twelve answers are too few to say that a reward has risen.
     assert tables(found)[0].rows[-1][-1] == "too few answers"
 
@@ -223,7 +223,7 @@ def test_without_a_reward_model_there_is_no_reward(folder: Path, tmp_path: Path)
     [outcome] = found.outcomes
     assert outcome.gain is None
     assert [claim.held for claim in found.claims] == [None, None]
-    assert all(claim.said.startswith("not checked") for claim in found.claims)
+    assert all(claim.said.startswith("was not checked") for claim in found.claims)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_a_wrong_method_on_the_command_line(folder: Path, tmp_path: Path):
         (1.0, 7.1, True, "held by more in "),
         (1.0, 1.4, False, "did not hold in this one run: an answer took PPO 1.40 times"),
         (2.0, 1.0, False, "did not hold in this one run: an answer took PPO 0.50 times"),
-        (None, 1.0, None, "not checked; it takes dpo and ppo"),
+        (None, 1.0, None, "was not checked: it takes dpo and ppo"),
     ],
 )
 def test_dpo_is_cheaper(dpo: float | None, ppo: float, held: bool | None, said: str):
@@ -296,8 +296,8 @@ def test_dpo_is_cheaper(dpo: float | None, ppo: float, held: bool | None, said: 
         (500.0, 2000.0, True, "held by more in "),
         (1500.0, 2000.0, False, "did not hold in this one run: GRPO took 0.75 times"),
         (2500.0, 2000.0, False, "did not hold in "),
-        (None, 2000.0, None, "not checked; it takes grpo and ppo"),
-        (10.0, -1.0, None, "not checked"),
+        (None, 2000.0, None, "was not checked: it takes grpo and ppo"),
+        (10.0, -1.0, None, "was not checked"),
     ],
 )
 def test_grpo_needs_half(grpo: float | None, ppo: float, held: bool | None, said: str):

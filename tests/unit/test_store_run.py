@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -122,10 +123,20 @@ async def test_more_heads_than_are_kept_in_memory(tmp_path: Path, monkeypatch):
         assert len(store._heads) <= 2
 
 
-async def test_a_head_that_could_not_be_stored_is_stored_with_the_next_call(tmp_path: Path):
+@pytest.mark.parametrize("together", [True, False], ids=["in one commit", "in two"])
+async def test_a_head_that_could_not_be_stored_is_stored_with_the_next_call(
+    tmp_path: Path, together: bool
+):
     asked = replace(request(), messages=(Message("system", "x" * 100_000), Message("user", "Q")))
     with RunStore.open(tmp_path) as store:
         store._write(lambda c: c.execute("PRAGMA max_page_count = 2").fetchone())
+        if together:
+            go = threading.Event()
+            store._writing().submit(lambda c: go.wait(10))
+            asyncio.get_running_loop().call_later(0.01, go.set)
+        else:
+            _, stored = store._store_head(asked.messages[: asked.shared])
+            assert isinstance(stored.exception(10), StoreError)
         with pytest.raises(StoreError, match="No space left"):
             await store.remember("1", "m", asked, answered("x"))
         store._write(lambda c: c.execute("PRAGMA max_page_count = 100000").fetchone())

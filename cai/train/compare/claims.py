@@ -23,8 +23,8 @@ class Claim:
 
     Args:
         text: the claim.
-        said: a sentence.
-        ratio: on which the sentence rests; None where it was not measured.
+        said: what makes a sentence of the claim.
+        ratio: on which that rests; None where it was not measured.
         held: whether the claim held; None where it was not measured.
     """
 
@@ -59,7 +59,7 @@ def cheaper(dpo: float | None, ppo: float | None) -> Claim:
     """
     text = "DPO is 2 to 3 times cheaper than PPO"
     if dpo is None or ppo is None:
-        return Claim(text, "not checked; it takes dpo and ppo, each with at least two timed steps.")
+        return Claim(text, "was not checked: it takes dpo and ppo, each with timed steps.")
     ratio = ppo / dpo
     low, high = _TIMES
     held = "held by more" if ratio > high else "held" if ratio >= low else "did not hold"
@@ -79,7 +79,7 @@ def half(grpo: float | None, ppo: float | None) -> Claim:
     """
     text = "GRPO needs about half of PPO's memory"
     if grpo is None or ppo is None or min(grpo, ppo) <= 0.0:
-        return Claim(text, "not checked; it takes grpo and ppo, and a measured peak of both.")
+        return Claim(text, "was not checked: it takes grpo and ppo, with measured memory.")
     ratio = grpo / ppo
     low, high = _ABOUT_HALF
     held = "did not hold" if ratio > high else "held" if ratio >= low else "held by more"
