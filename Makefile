@@ -18,7 +18,7 @@ help:
 
 # The stamp is renewed when the dependencies change; a second start installs nothing.
 .venv-demo/stamp: EXTRAS = local
-.venv-test/stamp: EXTRAS = local,train,ray,dev
+.venv-test/stamp: EXTRAS = local,train,review,ray,dev
 .venv-%/stamp: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, got " + sys.version.split()[0] + ". Name one: make PYTHON=python3.12 …")'
 	@echo "Installing into .venv-$* (once, a few minutes) …"

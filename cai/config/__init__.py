@@ -6,6 +6,7 @@ from cai.config.models import EngineKind, ModelConfig, ModelsConfig, PriceConfig
 from cai.config.schema import (
     Config,
     CritiqueSamplingConfig,
+    GateConfig,
     JudgeConfig,
     LoopConfig,
     OutputConfig,
@@ -14,12 +15,14 @@ from cai.config.schema import (
     SamplingConfig,
     SplitConfig,
     TemplatesConfig,
+    ValidationConfig,
 )
 
 __all__ = [
     "Config",
     "CritiqueSamplingConfig",
     "EngineKind",
+    "GateConfig",
     "JudgeConfig",
     "LoopConfig",
     "ModelConfig",
@@ -31,6 +34,7 @@ __all__ = [
     "SamplingConfig",
     "SplitConfig",
     "TemplatesConfig",
+    "ValidationConfig",
     "VllmConfig",
     "asked",
     "changed_keys",

@@ -12,6 +12,7 @@ from cai.config.section import RUNTIME, Fraction, Section
 __all__ = [
     "Config",
     "CritiqueSamplingConfig",
+    "GateConfig",
     "JudgeConfig",
     "LoopConfig",
     "OutputConfig",
@@ -20,6 +21,7 @@ __all__ = [
     "SamplingConfig",
     "SplitConfig",
     "TemplatesConfig",
+    "ValidationConfig",
 ]
 
 
@@ -143,6 +145,50 @@ class SplitConfig(Section):
         return self
 
 
+class GateConfig(Section):
+    """What people's labels must show before the AI labels may be trained on; null asks nothing."""
+
+    min_labels: int = Field(default=50, ge=1)
+    """Held-out pairs that people must have labelled."""
+    min_alpha: float | None = Field(default=0.6, ge=-1.0, le=1.0)
+    """Krippendorff's α between people must be at least this."""
+    min_kappa: float | None = Field(default=0.4, ge=-1.0, le=1.0)
+    """The lower bound of Cohen's κ between judge and people must be at least this."""
+    min_accuracy: float | None = Field(default=None, ge=0.0, le=1.0)
+    """The lower bound of the share of right AI labels must be at least this."""
+    alternative_annotator: bool = True
+    """The judge must pass the alternative annotator test (Calderon et al. 2025)."""
+    skill: Literal["expert", "skilled", "crowd"] = "skilled"
+    """Who the annotators are; sets ε of that test to 0.2, 0.15 or 0.1."""
+
+
+class ValidationConfig(Section):
+    """How people check a sample of the held-out pairs, and what that must show."""
+
+    half_width: float = Field(default=0.07, gt=0.0, lt=0.5)
+    """Half of the width that the 95 % interval of the label accuracy may have."""
+    expected_accuracy: Fraction = 0.75
+    """Share of AI labels that are expected to be right, for the number of labels."""
+    annotators: int = Field(default=3, ge=1, le=100)
+    """People who label."""
+    overlap: Fraction = 0.5
+    """Share of the items that all of them label; the rest goes to one each."""
+    repeats: Fraction = 0.05
+    """Share of the items that are shown to the same annotator a second time."""
+    stratify: tuple[Literal["confidence", "disagreement", "principle", "tag"], ...] = (
+        "confidence",
+        "disagreement",
+    )
+    """By what the pairs are divided, so that rare and doubtful ones are drawn more often."""
+    ask_refusals: bool = False
+    """Also asks which answers refuse."""
+    gold: Literal["majority", "dawid-skene", "adjudicated"] = "majority"
+    """How the labels of several people become one. An adjudicator's word always comes first;
+    `adjudicated` leaves other disputes open."""
+    gate: GateConfig = GateConfig()
+    """What must be shown."""
+
+
 class OutputConfig(Section):
     """What is written when a run ends, and where."""
 
@@ -192,6 +238,8 @@ class Config(Section):
     """How a pair becomes a label."""
     split: SplitConfig = SplitConfig()
     """Train, dev and held-out."""
+    validation: ValidationConfig = Field(default=ValidationConfig(), json_schema_extra=RUNTIME)
+    """How people check a sample of the held-out pairs."""
     output: OutputConfig = Field(default=OutputConfig(), json_schema_extra=RUNTIME)
     """What is written at the end, and where."""
     runtime: RuntimeConfig = Field(default=RuntimeConfig(), json_schema_extra=RUNTIME)

@@ -32,6 +32,8 @@ _OPEN: dict[Purpose, tuple[Split, ...]] = {
 def rows_for(store: RunStore, purpose: Purpose, *splits: Split) -> Iterator[tuple[Row, Split]]:
     """Finished rows for a purpose, in the order of the prompts.
 
+    Held-out rows whose labels by people were handed to training are closed to validation, too.
+
     Args:
         store: the run.
         purpose: `training` may read train, `calibration` dev, `validation` held-out.
@@ -52,7 +54,7 @@ def rows_for(store: RunStore, purpose: Purpose, *splits: Split) -> Iterator[tupl
                 f"Rows of the split '{split}' are closed to {purpose}; open to it: "
                 f"{', '.join(allowed)}. Held-out rows are for people and the final checks."
             )
-    return store.rows(*(splits or allowed))
+    return store.rows(*(splits or allowed), retired=purpose == "report")
 
 
 def refuse_shard(store: RunStore) -> None:

@@ -53,11 +53,58 @@ DROP TABLE bands_1;
 ALTER TABLE rows ADD COLUMN finished REAL;
 CREATE INDEX rows_by_time ON rows (finished);
 """,
+    2: """
+CREATE TABLE sampling_plans (
+    number  INTEGER PRIMARY KEY,
+    plan_id TEXT NOT NULL UNIQUE,
+    created REAL NOT NULL,
+    record  BLOB NOT NULL
+);
+CREATE TABLE items (
+    plan_id TEXT NOT NULL REFERENCES sampling_plans (plan_id),
+    place   INTEGER NOT NULL,
+    item_id TEXT NOT NULL,
+    record  BLOB NOT NULL,
+    PRIMARY KEY (plan_id, item_id)
+) WITHOUT ROWID;
+CREATE TABLE annotators (
+    annotator_id TEXT PRIMARY KEY,
+    name         TEXT NOT NULL UNIQUE,
+    kind         TEXT NOT NULL CHECK (kind IN ('human', 'model', 'simulated')),
+    created      REAL NOT NULL
+);
+CREATE TABLE actions (
+    number       INTEGER PRIMARY KEY,
+    action_id    TEXT NOT NULL UNIQUE,
+    annotator_id TEXT NOT NULL REFERENCES annotators (annotator_id),
+    item_id      TEXT NOT NULL,
+    role         TEXT NOT NULL CHECK (role IN ('label', 'practice', 'adjudicate')),
+    record       BLOB NOT NULL,
+    created      REAL NOT NULL
+);
+CREATE INDEX actions_by_item ON actions (role, item_id, annotator_id, number);
+CREATE TABLE retired (
+    group_id TEXT PRIMARY KEY REFERENCES groups (group_id),
+    created  REAL NOT NULL
+);
+""",
 }
 """From each version to the next. The texts are as frozen as the files that they change."""
 
+_UNLABELLED = """
+CREATE TEMP VIEW sampling_plans AS SELECT 0 AS number, '' AS plan_id, 0.0 AS created,
+    '' AS record WHERE false;
+CREATE TEMP VIEW items AS SELECT '' AS plan_id, 0 AS place, '' AS item_id, '' AS record WHERE false;
+CREATE TEMP VIEW annotators AS SELECT '' AS annotator_id, '' AS name, '' AS kind, 0.0 AS created
+    WHERE false;
+CREATE TEMP VIEW actions AS SELECT 0 AS number, '' AS action_id, '' AS annotator_id,
+    '' AS item_id, '' AS role, '' AS record, 0.0 AS created WHERE false;
+CREATE TEMP VIEW retired AS SELECT '' AS group_id, 0.0 AS created WHERE false;
+"""
+
 _VIEWS: Mapping[int, str] = {
-    1: """
+    1: _UNLABELLED
+    + """
 CREATE TEMP VIEW calls AS SELECT request_id, stage, fingerprint, head, request, completion,
     prompt_tokens, completion_tokens, cached_tokens, created, NULL AS cost_usd FROM main.calls;
 CREATE TEMP VIEW lost AS SELECT '' AS request_id, '' AS stage, '' AS fingerprint, '' AS reason,
@@ -66,6 +113,7 @@ CREATE TEMP VIEW batches AS SELECT '' AS batch_id, '' AS fingerprint, '' AS stat
     0.0 AS created, 0.0 AS ended, '[]' AS requests WHERE false;
 CREATE TEMP VIEW rows AS SELECT prompt_id, plan, status, record, NULL AS finished FROM main.rows;
 """,
+    2: _UNLABELLED,
 }
 """What lets the queries for the current version read a file of an earlier one."""
 

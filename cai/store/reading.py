@@ -69,20 +69,46 @@ class RunReader:
         for (request_id,) in self._reader.select("SELECT request_id FROM calls"):
             yield request_id
 
-    def rows(self, *splits: Split, failed: bool = False) -> Iterator[tuple[Row, Split]]:
+    def select(self, query: str, *values: Any) -> Iterator[Any]:
+        """Yield the records that a query finds, for rooms with tables of their own.
+
+        Raises:
+            StoreError: the file is damaged or cannot be read.
+        """
+        return self._reader.select(query, *values)
+
+    def rows(
+        self, *splits: Split, failed: bool = False, retired: bool = True
+    ) -> Iterator[tuple[Row, Split]]:
         """Rows of the current plan and prompt file, in the order of the prompts.
+
+        Args:
+            splits: whose rows to read.
+            failed: rows that were given up, in place of finished ones.
+            retired: also those whose labels by people were handed to training.
 
         `cai.store.access` decides who may read which split; exporters and trainers go through it.
         """
         marks = ", ".join("?" for _ in splits)
+        kept = "" if retired else "AND g.group_id NOT IN (SELECT group_id FROM retired) "
         cursor = self._reader.select(
             "SELECT r.record, g.split FROM prompts p JOIN rows r USING (prompt_id) "
             f"JOIN groups g USING (group_id) WHERE g.split IN ({marks}) AND r.status = ? "
-            "AND r.plan = ? AND p.epoch = ? ORDER BY p.position",
+            f"AND r.plan = ? AND p.epoch = ? {kept}ORDER BY p.position",
             *(*splits, "failed" if failed else "done", self.meta("plan"), self.meta("epoch")),
         )
         for record, split in cursor:
             yield load(Row, record), split
+
+    def groups(self, split: Split) -> dict[str, str]:
+        """The group of each prompt of a split, by the id of the prompt."""
+        return dict(
+            self._reader.select(
+                "SELECT p.prompt_id, p.group_id FROM prompts p JOIN groups g USING (group_id) "
+                "WHERE g.split = ?",
+                split,
+            )
+        )
 
     def row(self, prompt_id: str) -> tuple[Row, Split] | None:
         """The row of the one prompt whose id begins with `prompt_id`, whatever its split.

@@ -112,6 +112,10 @@ class RunStore(RunReader):
             self._lock.close()
             self._lock = None
 
+    def transact(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Let `work` change the file, wholly or not at all. Returns when it is durable."""
+        return self._write(work)
+
     def _write(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         return self._writing().submit(work).result()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["DDL", "SCHEMA_VERSION"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Kept in `PRAGMA user_version`; an older file is migrated, a newer one refused."""
 
 DDL = """
@@ -106,4 +106,51 @@ CREATE TABLE rows (
     finished  REAL
 );
 CREATE INDEX rows_by_time ON rows (finished);
+
+-- Samples of held-out pairs that people label, as they were drawn; the last one counts.
+-- `record` is a `cai.validation.records.SamplingPlan`.
+CREATE TABLE sampling_plans (
+    number  INTEGER PRIMARY KEY,
+    plan_id TEXT NOT NULL UNIQUE,
+    created REAL NOT NULL,
+    record  BLOB NOT NULL
+);
+
+-- What a plan has drawn, in the order of drawing. `item_id` names a pair, or its second showing,
+-- and is the same in every plan, so that labels outlive the plan under which they were given.
+CREATE TABLE items (
+    plan_id TEXT NOT NULL REFERENCES sampling_plans (plan_id),
+    place   INTEGER NOT NULL,
+    item_id TEXT NOT NULL,
+    record  BLOB NOT NULL,
+    PRIMARY KEY (plan_id, item_id)
+) WITHOUT ROWID;
+
+-- Who labels. `kind` says whether that is a person; statements about people count `human` alone.
+CREATE TABLE annotators (
+    annotator_id TEXT PRIMARY KEY,
+    name         TEXT NOT NULL UNIQUE,
+    kind         TEXT NOT NULL CHECK (kind IN ('human', 'model', 'simulated')),
+    created      REAL NOT NULL
+);
+
+-- Every action of every annotator, in order; none is ever changed. The last one of an annotator on
+-- an item counts. `action_id` is chosen by whoever acts: sent twice, it is stored once.
+CREATE TABLE actions (
+    number       INTEGER PRIMARY KEY,
+    action_id    TEXT NOT NULL UNIQUE,
+    annotator_id TEXT NOT NULL REFERENCES annotators (annotator_id),
+    item_id      TEXT NOT NULL,
+    role         TEXT NOT NULL CHECK (role IN ('label', 'practice', 'adjudicate')),
+    record       BLOB NOT NULL,
+    created      REAL NOT NULL
+);
+CREATE INDEX actions_by_item ON actions (role, item_id, annotator_id, number);
+
+-- Prompt groups taken out of the held-out split for good, because people's labels on them were
+-- handed to training.
+CREATE TABLE retired (
+    group_id TEXT PRIMARY KEY REFERENCES groups (group_id),
+    created  REAL NOT NULL
+);
 """

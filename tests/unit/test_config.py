@@ -123,7 +123,7 @@ def test_a_stored_run_holds_on_to_exactly_what_is_not_run_time(key, info, annota
 
 def test_the_run_time_keys_are_the_ones_that_are_promised():
     assert runtime_keys() == {
-        *("run", "output", "runtime", "prices", "prompts.limit"),
+        *("run", "validation", "output", "runtime", "prices", "prompts.limit"),
         *(
             f"models.{role}.{name}"
             for role in ("policy", "critic", "judge")

@@ -1,4 +1,4 @@
-"""Files of schema version 1: opened for writing they are migrated, for reading they are not."""
+"""Files of earlier versions: opened for writing they are migrated, for reading they are not."""
 
 import asyncio
 import sqlite3
@@ -13,8 +13,9 @@ from cai.records import Usage
 from cai.store import RunStore, Spent, StageTotals
 from cai.store.bands import level_count
 from cai.store.facts import ModelCalls
-from cai.store.migrate import migrate
+from cai.store.migrate import _STEPS, migrate
 from cai.store.schema import SCHEMA_VERSION
+from cai.validation import Annotator, Labels
 from tests.unit.store_helpers import FACTS, FixedSplits, answered, ask, full_row, request
 
 V1 = """
@@ -207,6 +208,33 @@ def test_a_migration_that_fails_changes_nothing(old: Path):
         RunStore.open(old)
     assert version(old) == 1
     assert columns(old) == before
+
+
+@pytest.fixture
+def version_2(old: Path) -> Path:
+    """The same run as version 2 left it."""
+    connection = sqlite3.connect(old / "run.db", isolation_level=None)
+    connection.executescript(f"BEGIN;{_STEPS[1]}PRAGMA user_version = 2;COMMIT;")
+    connection.close()
+    return old
+
+
+def test_a_file_of_version_2_is_migrated_and_takes_labels(version_2: Path, tmp_path: Path):
+    with RunStore.open(version_2) as store:
+        holds_what_it_held(store)
+        Labels(store).add_annotator("Ann", "human")
+        assert Labels(store).annotators() == (Annotator("Ann", "human"),)
+    RunStore.open(tmp_path / "new").close()
+    assert columns(version_2) == columns(tmp_path / "new")
+
+
+@pytest.mark.parametrize("which", ["old", "version_2"])
+def test_an_earlier_file_is_read_as_one_without_labels(which: str, request: pytest.FixtureRequest):
+    with RunStore.read(request.getfixturevalue(which)) as store:
+        labels = Labels(store)
+        assert (labels.plan(), labels.items(), labels.annotators()) == (None, (), ())
+        assert (labels.current(), labels.retired()) == ({}, frozenset())
+        assert list(store.rows("train", retired=False)) == [(A_ROW, "train")]
 
 
 def test_a_current_file_needs_no_steps(tmp_path: Path):

@@ -1,0 +1,1 @@
+"""Agreement, gold labels, calibration and estimates, as functions of plain arrays."""
