@@ -50,6 +50,14 @@ def train(
             "--set", help="Any key of the config: --set dpo.beta=0.05", metavar="KEY=VALUE"
         ),
     ] = None,
+    allow_unvalidated: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unvalidated",
+            help="Also train on AI labels that people have not validated (cai validate RUN "
+            "--gate); the model card says so.",
+        ),
+    ] = False,
     resume: Annotated[bool, typer.Option(help="Go on from the last checkpoint.")] = False,
 ) -> None:
     """Train a model on the train split of runs and on files of comparisons.
@@ -57,9 +65,11 @@ def train(
     Writes the model (safetensors), log.jsonl, curves.png, training.yaml and a model card. For
     several GPUs, start it with accelerate launch or torchrun.
 
+    Labels of a run are used once people have validated them: see cai validate.
+
     Example: cai train dpo runs/default --model smollm2-135m-instruct --set dpo.beta=0.05
 
-    Example: accelerate launch --num_processes 2 -m cai train dpo runs/default
+    Example: cai train sft runs/default --allow-unvalidated
     """
     from cai.cli.settings import overrides_of
     from cai.cli.tables import print_heading, print_table, print_text
@@ -72,6 +82,7 @@ def train(
         ("output", str(output) if output else None),
         ("model.name", model),
         ("training.max_steps", max_steps),
+        ("gate", "report" if allow_unvalidated else None),
     ):
         if value is not None:
             overrides[key] = value

@@ -35,7 +35,7 @@ class Facts:
     seconds: float
     peak_mb: float
     results: Mapping[str, Mapping[str, float]]
-    validated: int = 0
+    told: bool = False
     watch: tuple[str, ...] = ()
     processes: int = 1
 
@@ -59,7 +59,7 @@ def write_card(method: Method, config: TrainConfig, facts: Facts, folder: Path) 
         method=method,
         title=f"{Path(config.model.name).name} after {method}",
         base=config.model.name,
-        any_ai=any(s.origin == "ai" for s in facts.sources),
+        unvalidated=[s for s in facts.sources if not s.standing.validated],
         names=list(dict.fromkeys(name for _, figures in results for name in figures)),
         peak=f"{facts.peak_mb:,.0f} MB",
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),

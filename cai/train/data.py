@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from cai.errors import ConfigError, GateError
+from cai.errors import ConfigError
 from cai.hashing import content_hash, short_id, unit_interval
 from cai.store.access import rows_for
 from cai.train.examples import (
@@ -21,6 +21,7 @@ from cai.train.examples import (
     Rating,
 )
 from cai.train.files import read_file
+from cai.train.gate import Standing, check_gate, standing_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,26 +29,12 @@ if TYPE_CHECKING:
 
     from cai.records import Row
     from cai.train.files import Example
+    from cai.train.gate import Validation
     from cai.train.settings import SourceConfig, TrainConfig
 
-__all__ = ["Data", "SourceFacts", "Validation", "load_data", "mix"]
+__all__ = ["Data", "SourceFacts", "load_data", "mix"]
 
 _Kind = TypeVar("_Kind", bound=Demonstration | Preference | PromptExample | Ranking | Rating)
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """What people's labels said about the AI labels of a run.
-
-    Args:
-        passed: whether the gate lets the labels through.
-        labels: how many human labels that rests on.
-        label_noise: estimated share of wrong AI labels, if it was estimated.
-    """
-
-    passed: bool
-    labels: int
-    label_noise: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +50,7 @@ class SourceFacts:
     hash: str
     constitution: str = ""
     constitution_hash: str = ""
+    standing: Standing = Standing(validated=False, said="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +77,17 @@ def load_data(
     Args:
         kind: of the examples.
         config: names the sources.
-        validation: what people said about the AI labels; None when nobody was asked.
+        validation: what people said about AI labels in files; runs hold their own gate.
 
     Raises:
-        GateError: AI labels may not be trained on before people have validated them.
+        GateError: AI labels may not be trained on before people have validated them. Prompts
+            carry no labels and pass.
         ConfigError: a source cannot be read, or holds nothing of the kind.
         StoreError: a run cannot be read.
     """
-    _check_gate(config, validation)
+    standings = [standing_of(source, validation) for source in config.data]
+    if kind is not PromptExample:
+        check_gate(config, standings)
     parts: dict[str, list[_Kind]] = {"train": [], "dev": [], "held_out": []}
     found = [_sides(kind, source, config) for source in config.data]
     weights: dict[str, float] = {}
@@ -105,7 +96,7 @@ def load_data(
         for side, examples in sides.items():
             parts[side] += examples
             weights |= {example.id: factor for example in examples}
-    facts = [_facts(*each) for each in zip(config.data, factors, found, strict=True)]
+    facts = [_facts(*each) for each in zip(config.data, factors, found, standings, strict=True)]
     if not parts["train"]:
         raise ConfigError(_nothing(kind, config))
     return Data(
@@ -144,21 +135,6 @@ def source_weights(sources: Sequence[SourceConfig], counts: Sequence[int]) -> li
         s.weight if s.share is None else s.share * whole / max(1, n)
         for s, n in zip(sources, counts, strict=True)
     ]
-
-
-def _check_gate(config: TrainConfig, validation: Validation | None) -> None:
-    if config.gate == "report" or all(s.file and s.origin == "human" for s in config.data):
-        return
-    if validation is None:
-        raise GateError(
-            "gate: require, but no people have validated these AI labels. Have the held-out part "
-            "labelled first, or set gate: report, which trains and says so in the model card."
-        )
-    if not validation.passed:
-        raise GateError(
-            f"gate: require, and the AI labels did not pass: {validation.labels} human labels "
-            "disagree too often. Change constitution or judge, or set gate: report."
-        )
 
 
 def _sides(kind: type[_Kind], source: SourceConfig, config: TrainConfig) -> dict[str, list[_Kind]]:
@@ -238,7 +214,9 @@ def _drawn(found: list[tuple[str, _Kind]], limit: int) -> list[tuple[str, _Kind]
     return ranked[:limit]
 
 
-def _facts(source: SourceConfig, weight: float, sides: dict[str, list[_Kind]]) -> SourceFacts:
+def _facts(
+    source: SourceConfig, weight: float, sides: dict[str, list[_Kind]], standing: Standing
+) -> SourceFacts:
     constitution = constitution_hash = ""
     if source.run is not None:
         from cai.store import RunStore
@@ -257,6 +235,7 @@ def _facts(source: SourceConfig, weight: float, sides: dict[str, list[_Kind]]) -
         hash=content_hash([sides[side] for side in sorted(sides)]),
         constitution=constitution,
         constitution_hash=constitution_hash,
+        standing=standing,
     )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from cai.train.data import Validation
+    from cai.train.gate import Validation
     from cai.train.log import TrainLog
     from cai.train.settings import Method, TrainConfig
 

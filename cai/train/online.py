@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from cai.train.data import Validation
+    from cai.train.gate import Validation
     from cai.train.log import TrainLog
     from cai.train.models import Policy
     from cai.train.rewards.base import Combined

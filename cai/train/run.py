@@ -17,7 +17,7 @@ from cai.train.log import TrainLog
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cai.train.data import Validation
+    from cai.train.gate import Validation
     from cai.train.offline import Trained
     from cai.train.settings import Method, TrainConfig
 
@@ -61,7 +61,7 @@ def train(
         method: what to do.
         config: everything about it.
         resume: go on from the last checkpoint.
-        validation: what people said about the AI labels; None when nobody was asked.
+        validation: what people said about AI labels in files; runs hold their own gate.
         say: is told what is being done.
 
     Raises:
@@ -87,7 +87,7 @@ def train(
     steps = int(max(log.column("step"), default=0))
     result = Result(method, folder, *found, steps, time.monotonic() - began, _peak_mb())
     if processes.is_main():
-        _write(config, trained, result, log, validation)
+        _write(config, trained, result, log)
     # The model is there when the first of them goes on.
     processes.wait()
     return result
@@ -98,7 +98,6 @@ def _write(
     trained: Trained,
     result: Result,
     log: TrainLog,
-    validation: Validation | None,
 ) -> None:
     """Model, config, facts, card and curves."""
     from cai.engines.inprocess.loading import quiet
@@ -118,7 +117,7 @@ def _write(
         seconds=result.seconds,
         peak_mb=result.peak_mb,
         results={"dev": result.dev, "held out": result.held_out},
-        validated=validation.labels if validation else 0,
+        told=config.gate == "report",
         watch=result.watch,
         processes=processes.count(),
     )

@@ -401,8 +401,9 @@ class TrainConfig(Section):
     """Of ppo, grpo and rloo."""
     watch: WatchConfig = WatchConfig()
     """Of ppo, grpo and rloo: what is watched, and what is done about it."""
-    gate: Literal["report", "require"] = "report"
-    """What to do when no people have validated the AI labels: say so, or refuse to train."""
+    gate: Literal["require", "report"] = "require"
+    """AI labels that people have not validated (`cai validate RUN --gate`) are refused; `report`
+    trains on them all the same, and the model card says so."""
 
     @model_validator(mode="after")
     def _shares_leave_room(self) -> Self:

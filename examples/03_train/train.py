@@ -24,10 +24,10 @@ print(sum(1 for _ in run.pairs()), "pairs")
 
 
 def learn(method, **sections):
-    """Train on the run, and print what came of it."""
+    """Train on the run, whose labels no people have validated, and print what came of it."""
     training = {"max_steps": args.steps, "batch_size": 8, "learning_rate": 1e-5}
     data = [{"run": run.folder.as_posix()}]
-    sections |= {"data": data, "output": f"models/{method}", "training": training}
+    sections |= {"data": data, "output": f"models/{method}", "training": training, "gate": "report"}
     result = train(method, TrainConfig.model_validate(sections), say=print)
     print(method, result.dev, *result.watch, sep="\n  ")
 

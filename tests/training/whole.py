@@ -45,6 +45,7 @@ def config(folder: Path, name: str, batch: int, **training: Any) -> TrainConfig:
     return TrainConfig.model_validate(
         {
             "data": [{"file": str(folder / "pairs.jsonl"), "dev_share": 0.2}],
+            "gate": "report",
             "output": str(folder / name),
             "model": {"name": str(folder / "base")},
             "training": {**optim, **training},

@@ -77,6 +77,7 @@ def config(folder: Path, **sections: Any) -> TrainConfig:
     return TrainConfig.model_validate(
         {
             "data": [source | sections.pop("source", {})],
+            "gate": "report",
             "model": {"name": str(folder / "tiny")},
             "training": training,
             "ppo": {"generate": {"max_tokens": 6}},
@@ -232,7 +233,7 @@ def test_without_a_reward_model_there_is_no_reward(folder: Path, tmp_path: Path)
         ({"rm": {"loss": "regression"}}, "rm.loss: regression learns from no pairs"),
         ({"source": {"dev_share": 0.0, "held_out_share": 0.0}}, "none is left to measure"),
         ({"grpo": {"group_size": 3}}, "must be a multiple of grpo.group_size 3"),
-        ({"gate": "require"}, "gate: require"),
+        ({"gate": "require"}, "people have not been asked"),
     ],
 )
 def test_what_cannot_be_compared_is_said_at_once(

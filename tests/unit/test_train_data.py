@@ -7,7 +7,8 @@ import pytest
 
 from cai.errors import ConfigError, GateError, InputError
 from cai.records import Message
-from cai.train.data import Validation, load_data, mix
+from cai.train.data import load_data, mix
+from cai.train.gate import Validation
 from cai.train.examples import Demonstration, Preference, PromptExample, Ranking, Rating
 from cai.train.files import read_file
 from cai.train.load import load_training
@@ -144,7 +145,7 @@ def test_a_share_of_every_epoch_is_replayed(tmp_path: Path):
         {"file": str(tmp_path / "new.jsonl"), "weight": 0.5, "dev_share": 0.0},
         {"file": str(tmp_path / "old.jsonl"), "share": 0.25, "dev_share": 0.0},
     ]
-    data = load_data(Preference, TrainConfig.model_validate({"data": sources}))
+    data = load_data(Preference, TrainConfig.model_validate({"data": sources, "gate": "report"}))
     drawn = [mix(data.train, data.weights, epoch) for epoch in range(20)]
     replayed = sum(e.chosen.startswith("kind") for epoch in drawn for e in epoch)
     assert replayed / sum(map(len, drawn)) == pytest.approx(0.25, abs=0.02)
@@ -166,9 +167,9 @@ def test_labels_are_part_of_the_hash_of_the_data(tmp_path: Path):
 def test_the_gate_stands_before_ai_labels(tmp_path: Path):
     path = pairs(tmp_path / "p.jsonl", 20)
     asked = config(path, gate="require")
-    with pytest.raises(GateError, match="no people have validated"):
+    with pytest.raises(GateError, match="people have not been asked"):
         load_data(Preference, asked)
-    with pytest.raises(GateError, match="disagree too often"):
+    with pytest.raises(GateError, match="gate not passed with 40 pairs"):
         load_data(Preference, asked, validation=Validation(passed=False, labels=40))
     assert load_data(Preference, asked, validation=Validation(passed=True, labels=40)).train
     assert load_data(Preference, config(path, gate="require", origin="human")).train

@@ -84,7 +84,7 @@ def test_without_dev_examples_there_are_no_figures(tmp_path: Path):
     training = {"max_steps": 1, "batch_size": 4, "max_length": 48}
     config = TrainConfig.model_validate(
         {
-            "data": [{"file": str(path), "dev_share": 0.0}],
+            "data": [{"file": str(path), "origin": "human", "dev_share": 0.0}],
             "output": str(tmp_path / "out"),
             "model": {"name": str(tmp_path / "base")},
             "training": training,

@@ -55,6 +55,7 @@ def config(base: Path, data: Path, output: Path, **sections: Any) -> TrainConfig
     return TrainConfig.model_validate(
         {
             "data": [{"file": str(data), "dev_share": 0.2, "held_out_share": 0.2}],
+            "gate": "report",
             "output": str(output),
             "model": {"name": str(base), **sections.pop("model", {})},
             "training": training,
@@ -78,8 +79,9 @@ def test_a_training_writes_a_model_that_can_be_used(
     record = json.loads((result.folder / "training.json").read_text())
     assert record["fingerprint"].startswith("transformers/llama@")
     card = (result.folder / "README.md").read_text()
-    assert "Not validated by people" in card
-    assert f"| pairs.jsonl | ai | 1 | {record['sources'][0]['train']} |" in card
+    unasked = "not validated: people have not been asked"
+    assert f"**pairs.jsonl: {unasked}.** The training was told to use it all the same" in card
+    assert f"| pairs.jsonl | ai | {unasked} | 1 | {record['sources'][0]['train']} |" in card
     reload = load_reward_model if method == "rm" else load_policy
     moved = reload(ModelConfig(name=str(result.folder))).model.state_dict()
     before = tiny_model().state_dict()

@@ -101,7 +101,7 @@ def reward_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [{"prompt": f"Say {i}", "chosen": "yes yes", "rejected": f"no {i}"} for i in range(20)]
     pairs = written(folder / "pairs.jsonl", rows)
     sections = {
-        "data": [{"file": str(pairs)}],
+        "data": [{"file": str(pairs), "origin": "human"}],
         "output": str(folder / "rm"),
         "model": {"name": str(folder / "tiny")},
         "training": {"max_steps": 2, "batch_size": 4, "max_length": 48},

@@ -66,6 +66,7 @@ def config(base: Path, folder: Path, **sections: Any) -> TrainConfig:
     return TrainConfig.model_validate(
         {
             "data": [{"file": str(data), "dev_share": 0.3}],
+            "gate": "report",
             "output": str(folder / "out"),
             "model": {"name": str(base)},
             "training": {

@@ -1,0 +1,82 @@
+"""Calibration against scikit-learn, and against the figure that training reports."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import brier_score_loss
+
+from cai.train.calibration import expected_calibration_error as ece_of_training
+from cai.validation.statistics.calibration import (
+    brier,
+    confusion,
+    expected_calibration_error,
+    reliability,
+)
+from cai.validation.statistics.intervals import wilson
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_brier_equals_scikit_learn(seed):
+    rng = np.random.default_rng(seed)
+    p, target = rng.random(50), rng.integers(2, size=50)
+    assert brier(p, target) == pytest.approx(brier_score_loss(target, p), abs=1e-9)
+
+
+@pytest.mark.parametrize("bins", [1, 5, 10, 17])
+def test_error_equals_that_of_training(bins):
+    rng = np.random.default_rng(bins)
+    # Round probabilities sit on the edges of bins, 0.5 and 1.0 among them.
+    p = np.concatenate([rng.random(200), rng.integers(0, 21, 200) / 20])
+    target = rng.integers(0, 3, 400) / 2
+    expected = ece_of_training(torch.from_numpy(p), torch.from_numpy(target), bins)
+    # Training weighs its bins in float32.
+    assert expected_calibration_error(p, target, bins) == pytest.approx(expected, abs=1e-7)
+
+
+def test_error_of_a_model_that_is_right_as_often_as_it_says():
+    assert expected_calibration_error([0.75] * 4, [1, 1, 1, 0]) == pytest.approx(0.0)
+    assert expected_calibration_error([0.25] * 4, [1, 1, 1, 0]) == pytest.approx(0.5)
+
+
+def test_bins_hold_what_falls_into_them():
+    found = reliability([0.95, 1.0, 0.02, 0.62, 0.5], [1, 0.5, 0, 0, 1])
+    assert [b.n for b in found] == [1, 1, 3]
+    assert [(b.low, b.high) for b in found] == [
+        pytest.approx((0.5, 0.55)),
+        pytest.approx((0.6, 0.65)),
+        pytest.approx((0.95, 1.0)),
+    ]
+    assert found[2].confidence == pytest.approx((0.95 + 1.0 + 0.98) / 3)
+    assert found[2].accuracy == wilson(2.5, 3)
+    assert found[1].accuracy.estimate == 0.0
+
+
+@pytest.mark.parametrize("figure", [brier, expected_calibration_error, reliability])
+@pytest.mark.parametrize(
+    ("p", "target", "message"),
+    [
+        ([], [], "same shape"),
+        ([0.5], [0.5, 1], "same shape"),
+        ([[0.5]], [[1]], "same shape"),
+        ([1.2], [1], "p must lie"),
+        ([float("nan")], [1], "p must lie"),
+        ([0.5], [-1], "target must lie"),
+    ],
+)
+def test_what_is_no_probability_is_an_error(figure, p, target, message):
+    with pytest.raises(ValueError, match=message):
+        figure(p, target)
+
+
+def test_no_bin_is_an_error():
+    with pytest.raises(ValueError, match="at least 1 bin"):
+        reliability([0.5], [1], bins=0)
+
+
+def test_confusion_counts_pairs_of_labels():
+    got = confusion(["first", "tie", "first", "second"], ["first", "first", "first", "tie"])
+    assert got == {("first", "first"): 2, ("second", "tie"): 1, ("tie", "first"): 1}
+    assert list(got) == sorted(got)
+    assert confusion([], []) == {}
+    with pytest.raises(ValueError, match="partner"):
+        confusion(["first"], [])
