@@ -5,25 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from cai.validation.statistics.intervals import wilson
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["pairwise_summary", "wilson"]
+__all__ = ["pairwise_summary"]
 
 _Z = 1.959963984540054
-
-
-def wilson(successes: float, n: int) -> tuple[float, float]:
-    """The 95 % score interval of a share (Wilson 1927).
-
-    Args:
-        successes: may hold halves, for ties.
-        n: number of trials, at least 1.
-    """
-    share, z2 = successes / n, _Z**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return centre - half, centre + half
 
 
 def pairwise_summary(right: Tensor, chosen: Tensor, rejected: Tensor) -> dict[str, float]:
@@ -39,8 +28,8 @@ def pairwise_summary(right: Tensor, chosen: Tensor, rejected: Tensor) -> dict[st
         shorter; that of the rule "the shorter one wins", and the paired difference to it.
     """
     n = len(right)
-    low, high = wilson(float(right.sum()), n)
-    figures = {"accuracy_low": low, "accuracy_high": high, "pairs": float(n)}
+    accuracy = wilson(float(right.sum()), n)
+    figures = {"accuracy_low": accuracy.low, "accuracy_high": accuracy.high, "pairs": float(n)}
     for name, where in (("longer", chosen > rejected), ("shorter", chosen < rejected)):
         if where.any():
             figures[f"accuracy_chosen_{name}"] = float(right[where].mean())

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from cai.train.calibration import expected_calibration_error
 from cai.train.examples import Preference, Ranking, Rating
 from cai.train.intervals import pairwise_summary
 from cai.train.losses.reward import bradley_terry, centring, plackett_luce, regression
@@ -96,7 +95,9 @@ class RewardModelTrainer(BaseTrainer):
         """Calibration over the whole set, intervals, and what length explains."""
         if "_p" not in figures:
             return {}
-        error = expected_calibration_error(figures["_p"], figures["_target"])
+        error = expected_calibration_error(
+            figures["_p"].numpy(force=True), figures["_target"].numpy(force=True)
+        )
         lengths = figures["_chosen"], figures["_rejected"]
         return {"ece": error, **pairwise_summary(figures["accuracy"], *lengths)}
 

@@ -7,8 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cai.train.calibration import expected_calibration_error
-from cai.train.intervals import pairwise_summary, wilson
+from cai.train.intervals import pairwise_summary
+from cai.validation.statistics.calibration import expected_calibration_error
+from cai.validation.statistics.intervals import wilson
 from cai.train.losses.preference import dpo, hinge, ipo, kto, orpo, robust, simpo
 from cai.train.losses.reward import bradley_terry, centring, plackett_luce, regression
 
@@ -143,7 +144,8 @@ def test_calibration_sees_overconfidence_from_either_side():
 
 def test_wilson_agrees_with_a_published_value():
     # Newcombe 1998, table I: 81 of 263.
-    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+    share = wilson(81, 263)
+    assert (share.low, share.high) == pytest.approx((0.2553, 0.3662), abs=1e-4)
 
 
 def test_what_length_explains():

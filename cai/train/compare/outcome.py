@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
 from cai.train.compare.timing import Mark, Reached, reach_accuracy, reach_gain, timing_of
-from cai.train.intervals import wilson
+from cai.validation.statistics.intervals import wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +117,8 @@ def outcome_of(
         accuracy = Accuracy(*(figures[name] for name in names))
     else:
         wins = after.found["wins"]
-        accuracy = Accuracy(fmean(wins), *wilson(math.fsum(wins), len(wins)))
+        share = wilson(math.fsum(wins), len(wins))
+        accuracy = Accuracy(share.estimate, share.low, share.high)
     peak = trained.peak_mb
     rewards = (before, after) if before and after and after.found["rewards"] else None
     return Outcome(
