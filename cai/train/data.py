@@ -48,9 +48,9 @@ class SourceFacts:
     dev: int
     held_out: int
     hash: str
+    standing: Standing
     constitution: str = ""
     constitution_hash: str = ""
-    standing: Standing = Standing(validated=False, said="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +233,9 @@ def _facts(
         dev=len(sides["dev"]),
         held_out=len(sides["held_out"]),
         hash=content_hash([sides[side] for side in sorted(sides)]),
+        standing=standing,
         constitution=constitution,
         constitution_hash=constitution_hash,
-        standing=standing,
     )
 
 

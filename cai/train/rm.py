@@ -11,6 +11,7 @@ from cai.train.intervals import pairwise_summary
 from cai.train.losses.reward import bradley_terry, centring, plackett_luce, regression
 from cai.train.tokens import Encoder, pad_right
 from cai.train.trainer import BaseTrainer
+from cai.validation.statistics.calibration import expected_calibration_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
