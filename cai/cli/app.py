@@ -10,14 +10,16 @@ from typing import Annotated
 
 import typer
 
-from cai.cli import bench, constitution
+from cai.cli import bench, constitution, validate
 from cai.cli.demo import demo
 from cai.cli.export import export
 from cai.cli.gc import gc
 from cai.cli.generate import generate
+from cai.cli.import_ import import_pairs
 from cai.cli.init import init
 from cai.cli.merge import merge
 from cai.cli.plan import plan
+from cai.cli.review import review
 from cai.cli.score import score
 from cai.cli.serve import serve
 from cai.cli.show import show
@@ -40,15 +42,18 @@ app.command()(demo)
 app.command()(init)
 app.command()(plan)
 app.command()(generate)
+app.command("import")(import_pairs)
 app.command()(serve)
 app.command()(status)
 app.command()(merge)
 app.command()(show)
 app.command()(export)
+app.command()(review)
 app.command()(train)
 app.command()(score)
 app.command()(gc)
 app.add_typer(constitution.app, name="constitution")
+app.add_typer(validate.app, name="validate")
 app.add_typer(bench.app, name="bench")
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cai.records import Row
+    from cai.store import RunStore
     from cai.train.files import Example
     from cai.train.gate import Validation
     from cai.train.settings import SourceConfig, TrainConfig
@@ -184,10 +185,21 @@ def _read_run(
 
     assert source.run is not None
     with RunStore.read(Path(source.run)) as store:
+        if kind is Preference:
+            yield from _promoted(store)
         for purpose, side in (("training", "train"), ("calibration", "dev")):
             for row, _ in rows_for(store, purpose):  # type: ignore[arg-type]
                 for example in _of_row(kind, row, config):
                     yield side, example
+
+
+def _promoted(store: RunStore) -> Iterator[tuple[str, Any]]:
+    """Labels by people that were taken out of the held-out set to be trained on."""
+    from cai.validation.promote import promoted
+
+    for one in promoted(store):
+        fields = one.prompt, one.chosen, one.rejected, one.p, one.pair_id
+        yield "train", Preference(*fields, "human")
 
 
 def _of_row(kind: Any, row: Row, config: TrainConfig) -> Iterator[Any]:

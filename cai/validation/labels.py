@@ -85,6 +85,17 @@ class Labels:
         items = (load(Item, record) for (record,) in found)
         return tuple(item for item in items if item.group_id not in retired)
 
+    def retired_items(self) -> tuple[Item, ...]:
+        """Items of all plans whose groups are held out no longer; each once."""
+        retired = self.retired()
+        found: dict[str, Item] = {}
+        if retired:
+            for (record,) in self.store.select("SELECT record FROM items ORDER BY plan_id, place"):
+                item = load(Item, record)
+                if item.group_id in retired:
+                    found[item.item_id] = item
+        return tuple(found.values())
+
     def add_annotator(self, name: str, kind: AnnotatorKind) -> Annotator:
         """The annotator of this name, who is added if need be.
 
@@ -142,6 +153,15 @@ class Labels:
             annotator.id,
         )
         return [_action(values) for values in found]
+
+    def since(self, number: int) -> Iterator[tuple[int, Action]]:
+        """What was done after the action of this number, each with its own, in order."""
+        for at, *values in self.store.select(
+            "SELECT number, action_id, annotator_id, item_id, role, record, created FROM actions "
+            "WHERE number > ? ORDER BY number",
+            number,
+        ):
+            yield at, _action(values)
 
     def current(
         self, role: Role = "label", kind: AnnotatorKind | None = None

@@ -19,23 +19,30 @@ __all__ = [
     "Role",
     "SamplingPlan",
     "Stratum",
+    "StratumKey",
     "item_id",
 ]
 
 AnnotatorKind = Literal["human", "model", "simulated"]
 Choice = Literal["first", "second", "tie", "both_bad", "skip"]
 CHOICES: tuple[Choice, ...] = ("first", "second", "tie", "both_bad", "skip")
+StratumKey = Literal["confidence", "disagreement", "principle", "tag"]
 Role = Literal["label", "practice", "adjudicate"]
 """`practice` labels have known answers and count for nothing; `adjudicate` settles a dispute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """Pairs that were sampled at one rate: `drawn` of `pairs`, without replacement."""
+    """Pairs that were sampled at one rate: `drawn` of `pairs`, without replacement.
+
+    `cells` are the values of the plan's keys that belong to it, as `cai.validation.sampling` ranks
+    and names them.
+    """
 
     name: str
     pairs: int
     drawn: int
+    cells: tuple[tuple[tuple[int, str], ...], ...] = ()
 
     @property
     def inclusion(self) -> float:
@@ -57,6 +64,7 @@ class SamplingPlan:
         repeats: share of the items that are shown to the same annotator a second time.
         ask_refusals: whether annotators also mark answers that refuse.
         goal: what the size was derived from, in one sentence.
+        stratify: the keys by which pairs were divided.
     """
 
     run_plan: str
@@ -68,6 +76,7 @@ class SamplingPlan:
     repeats: float
     ask_refusals: bool
     goal: str
+    stratify: tuple[StratumKey, ...] = ()
 
     @property
     def id(self) -> str:

@@ -1,0 +1,62 @@
+"""`cai validate to-cases`: disagreements as test cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["to_cases"]
+
+
+def to_cases(
+    run: Annotated[Path, typer.Argument(help="Folder of the run.")],
+    out: Annotated[
+        Path | None, typer.Option(help="File to write, in place of RUN/validation/cases.yaml.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only so many, the judge's surest mistakes first.")
+    ] = None,
+    retire: Annotated[
+        bool,
+        typer.Option(
+            "--retire",
+            help="Take the prompts of these cases out of the held-out set, for good. Do so before "
+            "you change a constitution or a prompt because of them, or use them as few-shot "
+            "examples: what was tuned on cannot be tested on.",
+        ),
+    ] = False,
+) -> None:
+    """Write pairs on which people and judge disagree: test cases, and few-shot candidates.
+
+    Example: cai validate to-cases runs/default --limit 20
+    """
+    import io
+
+    from ruamel.yaml import YAML
+
+    from cai.cli.tables import print_text
+    from cai.store import RunStore
+    from cai.validation import Labels
+    from cai.validation.cases import as_yaml, find_cases
+
+    RunStore.read(run).close()
+    target = out or run / "validation" / "cases.yaml"
+    with (RunStore.open if retire else RunStore.read)(run) as store:
+        labels = Labels(store)
+        labels.needed_plan()
+        cases = find_cases(labels)[:limit]
+        if retire:
+            labels.retire({case.item.group_id for case in cases})
+    text = io.StringIO()
+    writer: Any = YAML(typ="safe", pure=True)
+    writer.default_flow_style, writer.sort_base_mapping_type_on_output = False, False
+    writer.dump({"format": 1, "cases": [as_yaml(case) for case in cases]}, text)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text.getvalue(), encoding="utf-8")
+    print_text(f"{len(cases):,} cases on which people and judge disagree: {target}")
+    if retire:
+        print_text(f"Their prompts are held out no longer. Ask the gate again: cai validate {run}")
+    elif cases:
+        print_text("They stay held out: test with them, and tune on them only after --retire.")

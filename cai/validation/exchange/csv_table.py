@@ -1,0 +1,110 @@
+"""CSV: a sheet in which people fill in their choices."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import TYPE_CHECKING
+
+from cai.intake.lines import numbered_lines
+from cai.intake.rows import broken
+from cai.validation.exchange.said import Said, word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from cai.validation.exchange.showing import Showing
+
+__all__ = ["read_sheet", "sheet"]
+
+_ASKED = ("choice", "confidence", "principle", "note", "annotator")
+_NEEDED = ("item_id", "choice")
+_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
+"""Begins a cell that a spreadsheet may carry out, with the full-width forms of some of them."""
+_NUMBER = re.compile(r"[0-9]+(?:e[0-9]+)?")
+"""An id that a spreadsheet would take for a number, and round."""
+
+
+def sheet(showings: Iterable[Showing], *, ask_refusals: bool) -> bytes:
+    """The items with empty columns to fill in; every cell is quoted and no cell is a formula."""
+    asked = (*_ASKED, "refuses") if ask_refusals else _ASKED
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL)
+    writer.writerow(("item_id", "prompt", "answer_a", "answer_b", *asked, "key"))
+    for one in showings:
+        cells = (one.item_id, one.prompt, one.answer_a, one.answer_b, *("" for _ in asked), one.key)
+        writer.writerow([_inert(cell) for cell in cells])
+    # With a byte order mark, spreadsheets know that it is UTF-8.
+    return text.getvalue().encode("utf-8-sig")
+
+
+def read_sheet(path: Path) -> Iterator[Said]:
+    """Yield the labels of a sheet; the prompt and the answers in it are not looked at.
+
+    Raises:
+        InputError: it is no CSV, or lacks a column.
+    """
+    records = _records(path)
+    header_line, header = next(records, (1, []))
+    names = [word(name) for name in header]
+    if missing := [name for name in _NEEDED if names.count(name) != 1]:
+        raise broken(
+            (path, header_line),
+            "the columns " + (", ".join(f"'{name:.40}'" for name in header) or "none"),
+            "commas between the columns, and exactly one column "
+            + " and one ".join(f"'{name}'" for name in missing),
+            "Keep the header of the export, and save the sheet as CSV with commas.",
+        )
+    for number, fields in records:
+        if len(fields) != len(names):
+            raise broken(
+                (path, number),
+                f"{len(fields)} fields",
+                f"{len(names)} fields, as in the header",
+                'Put fields with commas or line breaks in "double quotes".',
+            )
+        cells = {name: _restored(cell) for name, cell in zip(names, fields, strict=True)}
+        yield Said(
+            place=(path, number),
+            item_id=cells["item_id"].strip(),
+            annotator=cells.get("annotator", "").strip(),
+            choice=word(cells["choice"]),
+            key=cells.get("key", "").strip(),
+            confidence=word(cells.get("confidence")),
+            principle=cells.get("principle", ""),
+            note=cells.get("note", ""),
+            refuses=word(cells.get("refuses")),
+            seconds=cells.get("seconds"),
+            made=cells.get("created"),
+        )
+
+
+def _inert(cell: str) -> str:
+    return f"'{cell}" if _FORMULA.match(cell) or _NUMBER.fullmatch(cell) else cell
+
+
+def _restored(cell: str) -> str:
+    rest = cell.removeprefix("'")
+    return rest if _inert(rest) != rest else cell
+
+
+def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the first line and the fields of each record that is not blank."""
+    reader = csv.reader((line for _, line in numbered_lines(path)), strict=True)
+    while True:
+        first = reader.line_num + 1
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise broken(
+                (path, first),
+                f"a record that is no CSV ({error})",
+                'fields of up to 131,072 characters, quoted with "double quotes" where needed',
+                "Save it as CSV again; the columns prompt, answer_a and answer_b may be deleted.",
+            ) from error
+        if any(field.strip() for field in fields):
+            yield first, fields
