@@ -1,6 +1,7 @@
 # Each target sets itself up: a virtual environment of its own, then the job.
 #   make demo    the main job on packaged prompts with the embedded model
 #   make test    all tests
+#   make test-browser  the review page in a real browser (Chromium)
 #   make test-vllm  tests with the real vLLM on a CPU, in .venv-vllm
 #   make gpu-check  from a constitution to three policies on a GPU; skips where there is none
 #   make check   formatter, linter, types, imports
@@ -11,7 +12,7 @@ PYTHON ?= python3
 PIP_FLAGS ?= --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-vllm gpu-check check bench format clean
+.PHONY: help demo test test-browser test-vllm gpu-check check bench format clean
 
 help:
 	@sed -n 's/^#   //p' $(MAKEFILE_LIST)
@@ -31,6 +32,9 @@ demo: .venv-demo/stamp
 
 test: .venv-test/stamp
 	PYTHON=$(abspath .venv-test/bin/python) tests/run
+
+test-browser: .venv-test/stamp
+	PYTHON=$(abspath .venv-test/bin/python) tests/browser/run
 
 test-vllm:
 	PYTHON=$(PYTHON) PIP_FLAGS="$(PIP_FLAGS)" tests/vllm/run
