@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["review"]
 
+_PAGES = (("Sign in", "/"), ("Dashboard", "/dashboard"))
+
 
 class Kind(StrEnum):
     """Who labels."""
@@ -72,12 +74,15 @@ def review(
             open_to_all=is_loopback(host),
         )
         url = address(host, listening)
-        _say(reviewed, url, annotator or [])
-        if open_page:
-            import webbrowser
 
-            webbrowser.open(_home(reviewed, url))
-        serve(reviewed, host, listening)
+        def ready() -> None:
+            _say(reviewed, url, annotator or [])
+            if open_page:
+                import webbrowser
+
+                webbrowser.open(_address(reviewed, f"{url}/"))
+
+        serve(reviewed, host, listening, ready)
     typer.echo("Stopped. All labels are stored.")
 
 
@@ -98,8 +103,9 @@ def _practice(given: str) -> tuple[Item, ...]:
     return read_practice(Path(given) if given else packaged_practice())
 
 
-def _home(review: Review, url: str) -> str:
-    return f"{url}/" if review.open_to_all else f"{url}/?token={review.keys.token}"
+def _address(review: Review, url: str) -> str:
+    """Of a page, with the token where one is needed."""
+    return url if review.open_to_all else f"{url}?token={review.keys.token}"
 
 
 def _say(review: Review, url: str, names: list[str]) -> None:
@@ -108,7 +114,7 @@ def _say(review: Review, url: str, names: list[str]) -> None:
 
     guideline = f"{review.constitution['name']}@{review.constitution['version']}"
     print_heading(f"Review of {len(review.originals):,} pairs under {guideline}")
-    lines = [("Sign in", _home(review, url)), ("Dashboard", f"{url}/dashboard")]
+    lines = [(what, _address(review, url + path)) for what, path in _PAGES]
     people = [review.labels.add_annotator(name, review.kind) for name in names]
     people += [a for a in review.peers() if review.is_adjudicator(a) and a not in people]
     for person in people:

@@ -45,8 +45,9 @@ def annotating(browser: Browser) -> Iterator[Callable[..., Annotator]]:
     """Opens a browser of its own for an annotator, and checks what the page complained of."""
     contexts = []
 
-    def enter(link: str, **options: Any) -> Annotator:
+    def enter(link: str, script: str = "", **options: Any) -> Annotator:
         context = browser.new_context(**options)
+        context.add_init_script(script)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(15_000)

@@ -90,7 +90,7 @@ class Annotator:
 
     def wait_for(self, heading: str) -> None:
         self.page.wait_for_function(
-            "text => document.getElementById('heading').textContent.startsWith(text)", arg=heading
+            "text => document.getElementById('heading')?.textContent.startsWith(text)", arg=heading
         )
 
     def wait_until_saved(self) -> None:

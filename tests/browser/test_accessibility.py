@@ -42,7 +42,7 @@ COLOURS = """() => {
 }"""
 NAMELESS = """() => [...document.querySelectorAll(
   "button, a[href], input, select, textarea, [role=region], section, nav, dialog, progress"
-)].filter((e) => !(e.ariaLabel || e.textContent.trim() || e.labels?.length
+)].filter((e) => e.checkVisibility() && !(e.ariaLabel || e.textContent.trim() || e.labels?.length
   || e.getAttribute("aria-labelledby"))).map((e) => e.outerHTML.slice(0, 100))"""
 
 
@@ -173,7 +173,7 @@ def test_focus_and_status_follow_the_work(
     ada.press("Enter")
     ada.wait_for("Pair 2 of 4")
     # After a click by mouse, Enter submits and does not press the button again.
-    ada.press("?")
+    page.locator("[data-dialog=help]").click()
     page.locator("#single-keys").check()
     ada.press("Escape")
     page.locator("[data-choice=b]").click()

@@ -89,7 +89,7 @@ def test_the_browser_is_told_nothing_of_verdicts_and_names(review: Review, plain
     for path in paths:
         answer = judy.get(path)
         assert answer.status_code == 200
-        for hidden in ("secret", "0.1234", "verdict", "swapped", "inclusion", "revision", "known"):
+        for hidden in ("secret", "0.1234", "verdict", "swapped", "inclusion", "revision", 'known"'):
             assert hidden not in answer.text, (path, hidden)
     assert set(judy.queue()["items"][0]) == {"item_id", "role", "ticket", "messages", "a", "b"}
     practice = next(item for item in review.items.values() if item.known)

@@ -73,7 +73,7 @@ async def act(request: Request) -> Response:
     annotator = require(request)
     review: Review = request.app.state.review
     actions = [_action(request, annotator, one) for one in form.actions]
-    await review.labels.act_soon(actions)
+    await review.act(actions)
     role: Role = "adjudicate" if form.actions[-1].role == "adjudicate" else "label"
     work = review.work(annotator, role)
     feedback = {

@@ -1,6 +1,7 @@
 """What counts now, read from the store as it grows.
 
-It holds nothing of its own: a new one, made after a crash, says the same.
+It holds nothing of its own: a new one, made after a crash, says the same. Only one process can
+write to a run, so it is enough to look again after each of its own writes.
 """
 
 from __future__ import annotations
@@ -34,24 +35,23 @@ class Ledger:
         self._number = 0
         self._by_annotator: dict[tuple[Role, str], dict[str, Entry]] = {}
         self._by_item: dict[tuple[Role, str], dict[str, Entry]] = {}
+        self.catch_up()
 
     @property
     def number(self) -> int:
         """Of the last action; what is derived from the ledger is valid while it stays."""
-        self._catch_up()
         return self._number
 
     def of_annotator(self, role: Role, annotator_id: str) -> Mapping[str, Entry]:
         """By item, those that were answered last at the end."""
-        self._catch_up()
         return self._by_annotator.get((role, annotator_id), {})
 
     def of_item(self, role: Role, item_id: str) -> Mapping[str, Entry]:
         """By annotator."""
-        self._catch_up()
         return self._by_item.get((role, item_id), {})
 
-    def _catch_up(self) -> None:
+    def catch_up(self) -> None:
+        """Read what was stored since."""
         for number, action in self._labels.since(self._number):
             self._number = number
             mine = self._by_annotator.setdefault((action.role, action.annotator_id), {})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cai.store import RunStore
-    from cai.validation.records import Annotator, AnnotatorKind, Item, Role
+    from cai.validation.records import Action, Annotator, AnnotatorKind, Item, Role
 
 __all__ = ["Review"]
 
@@ -80,6 +80,11 @@ class Review:
     def peers(self) -> list[Annotator]:
         """Annotators of the kind that signs in, in the order in which they came."""
         return [a for a in self.labels.annotators() if a.kind == self.kind]
+
+    async def act(self, actions: Sequence[Action]) -> None:
+        """Store what annotators did; returns when it is durable."""
+        await self.labels.act_soon(actions)
+        self.ledger.catch_up()
 
     def work(self, annotator: Annotator, role: Role = "label", *, more: bool = False) -> Work:
         """What an annotator has done and has yet to do."""

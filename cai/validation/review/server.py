@@ -14,6 +14,7 @@ from cai.validation.review.app import create_app
 from cai.validation.review.security import host_names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from cai.validation.review.run import Review
@@ -48,10 +49,16 @@ def address(host: str, listening: socket.socket) -> str:
     return f"http://{f'[{name}]' if ':' in name else name}:{port}"
 
 
-def serve(review: Review, host: str, listening: socket.socket) -> None:
+def serve(review: Review, host: str, listening: socket.socket, ready: Callable[[], None]) -> None:
     """Serve until Ctrl-C, SIGTERM or a closed terminal.
 
     The access log stays off: it would hold personal links and tokens.
+
+    Args:
+        review: the run.
+        host: where the server listens.
+        listening: from `listen`.
+        ready: called when the server can be asked, and stopped.
     """
     config = uvicorn.Config(
         create_app(review, host_names(host)),
@@ -66,6 +73,7 @@ def serve(review: Review, host: str, listening: socket.socket) -> None:
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, _interrupt) for number in numbers}
     try:
+        ready()
         uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:
         return

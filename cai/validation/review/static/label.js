@@ -1,10 +1,11 @@
 // The labelling page: shows items, takes answers, and never waits for the server between two.
 
+import { bindButtons } from "/static/buttons.js";
 import { drawItem, drawProgress, drawSaved } from "/static/draw.js";
 import { Feed, nameOf } from "/static/feed.js";
 import { Form } from "/static/form.js";
-import { listen, setSingleKeys, singleKeys } from "/static/keys.js";
-import { getJson, postJson } from "/static/net.js";
+import { listen } from "/static/keys.js";
+import { getJson } from "/static/net.js";
 import { newId, Outbox } from "/static/outbox.js";
 
 const byId = (id) => document.getElementById(id);
@@ -205,6 +206,10 @@ const ACTIONS = {
   refuses: (side) => form.toggleRefuses(side),
   submit: (_, event) => submit(event.timeStamp),
   undo,
+  more() {
+    feed.more = true;
+    fetchOrFinish();
+  },
   flag: () => form.toggleFlag(),
   principle: () => byId("principle").focus(),
   note: () => byId("note").focus(),
@@ -212,40 +217,13 @@ const ACTIONS = {
   scroll: (way) => scrollBy({ top: way * innerHeight * 0.6, behavior: "auto" }),
 };
 
-function bindButtons() {
-  const on = (selector, act) => {
-    for (const button of document.querySelectorAll(selector)) {
-      button.addEventListener("click", (event) => {
-        act(button, event);
-        // After a click by mouse, Enter is to submit and not to press the same button again.
-        if (event.detail > 0 && document.activeElement === button) {
-          button.blur();
-        }
-      });
-    }
-  };
-  on("[data-choice]", (button, event) => ACTIONS.choose(button.dataset.choice, event));
-  on("[data-confidence]", (button) => form.setConfidence(Number(button.dataset.confidence)));
-  on("[data-refuses]", (button) => form.toggleRefuses(button.dataset.refuses));
-  on("#flag", () => form.toggleFlag());
-  on("#submit, #go-on", (_, event) => submit(event.timeStamp));
-  on("#undo", undo);
-  on("[data-dialog]", (button) => byId(button.dataset.dialog).showModal());
-  on("[data-close]", (button) => button.closest("dialog").close());
-  on("#more", () => {
-    feed.more = true;
-    fetchOrFinish();
-  });
-  on("#sign-out", async () => location.assign((await postJson("/api/sign-out", {})).go));
-  const single = byId("single-keys");
-  single.checked = singleKeys();
-  single.addEventListener("change", () => setSingleKeys(single.checked));
-}
-
 async function start() {
-  bindButtons();
+  bindButtons(ACTIONS);
   listen((command, argument, event) => ACTIONS[command](argument, event));
+  // The queue of a server that lacks some answers would ask for them again.
+  outbox.reconsider();
   await outbox.send();
+  await outbox.settled();
   for (;;) {
     try {
       await feed.open();

@@ -10,7 +10,7 @@ const MOST = 20;
 const MOST_CHARACTERS = 12_000; // at most 4 bytes each, which stays below the server's 64 KB
 const FIRST_WAIT_MS = 400;
 const LONGEST_WAIT_MS = 5_000;
-const FINAL = new Set([400, 409, 413, 422]); // asking again would not help
+const FINAL = new Set([400, 403, 409, 413, 422]); // asking again at once would not help
 
 export function newId() {
   if (crypto.randomUUID) {
@@ -59,6 +59,15 @@ export class Outbox {
   async settled() {
     while (this.pending) {
       await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  // What was refused is tried once more after a reload; the server may know better by now.
+  reconsider() {
+    for (const name of this.#list(this.refusedPrefix)) {
+      const { action } = JSON.parse(this.#read(name));
+      this.#put(this.prefix + name.slice(this.refusedPrefix.length), action);
+      this.#remove(name);
     }
   }
 
@@ -112,7 +121,7 @@ export class Outbox {
 
   #refuse([name, action], why) {
     this.#remove(name);
-    this.#put(`${this.refusedPrefix}${action.action_id}`, { action, why });
+    this.#put(this.refusedPrefix + name.slice(this.prefix.length), { action, why });
     console.error(`An answer was refused: ${why}`);
   }
 
