@@ -6,6 +6,7 @@ store keeps records as JSON and nothing is pickled.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 __all__ = [
+    "AnswerScore",
     "Completion",
     "CompletionOutcome",
+    "JudgeVerdict",
+    "JudgedOutcome",
     "Label",
     "Message",
     "OrderVerdict",
@@ -24,6 +28,7 @@ __all__ = [
     "PairKind",
     "PrincipleVerdict",
     "Prompt",
+    "Reasoning",
     "Request",
     "Response",
     "Revision",
@@ -41,7 +46,8 @@ __all__ = [
 ]
 
 Role = Literal["system", "user", "assistant"]
-Stage = Literal["sample", "critique", "revise", "judge", "score"]
+Stage = Literal["sample", "critique", "revise", "reason", "judge", "score"]
+"""`reason` is a judge that thinks before it names a label; `score` asks it about one answer."""
 Split = Literal["train", "dev", "held_out", "quarantine"]
 """`quarantine` is for a prompt that resembles prompts of two different splits: nobody uses it."""
 
@@ -200,6 +206,51 @@ class Revision:
     revise_request_id: str = ""
 
 
+JudgedOutcome = Literal["answered", "refused", "unparsed", "truncated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """What a judge thought before it named a label, and the label.
+
+    `outcome` is that of the label, or of the text where that was refused, cut off or empty; then no
+    label was asked for. `raw` is the probability of the label of the answer shown first, as it was
+    read; `p` is `raw` within the bounds of `judge.clamp`. The other fields are those of
+    `OrderVerdict`; `request_id` is that of the text, `more_request_ids` are those of the label.
+    """
+
+    outcome: JudgedOutcome
+    text: str
+    request_id: str
+    raw: float | None = None
+    p: float | None = None
+    mass: float | None = None
+    bounded: bool = False
+    votes: int = 0
+    more_request_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerScore:
+    """What a judge said of one answer of a pair, looked at on its own.
+
+    `value` is from 0 to 1: the place on the scale, or the probability that `statement`, one of the
+    principle's propositions, is true. `weight` is what the statement counts for. `mass`, `missed`
+    and `votes` are those of `cai.judge.Score`.
+    """
+
+    answer: Literal["first", "second"]
+    outcome: JudgedOutcome
+    request_id: str
+    value: float | None = None
+    mass: float | None = None
+    missed: float = 0.0
+    votes: int = 0
+    more_request_ids: tuple[str, ...] = ()
+    statement: str = ""
+    weight: float = 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class OrderVerdict:
     """A judge's answer in one order of presentation.
@@ -212,16 +263,20 @@ class OrderVerdict:
     `votes` is the number of short samples that were taken because the judge gave no
     log-probabilities, and 0 when it gave them. `mass` is then the share of samples that named a
     label; `request_id` is the first sample's, `more_request_ids` are those of the others.
+
+    A judge that reasons first leaves its `reasonings`; `p_shown_first` is then the mean of their
+    clamped probabilities, and the request ids are those of all texts and labels.
     """
 
     order: Literal["ab", "ba"]
-    outcome: Literal["answered", "refused", "unparsed", "truncated"]
+    outcome: JudgedOutcome
     request_id: str
     p_shown_first: float | None = None
     mass: float | None = None
     bounded: bool = False
     votes: int = 0
     more_request_ids: tuple[str, ...] = ()
+    reasonings: tuple[Reasoning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,13 +284,20 @@ class PrincipleVerdict:
     """Both orders under one principle: p(first ≻ second) = ½ [p_AB + (1 − p_BA)].
 
     `principle_ids` holds one id, or all of them when the whole constitution was shown. With
-    `judge.orders: first` there is one order, and p is its probability.
+    `judge.orders: first` there is one order, and p is its probability. A judge that looks at one
+    answer at a time leaves `scores` and no orders.
+
+    `judge` names who judged where that is not the one judge of the run: a member of a panel, or
+    the fallback judge. `superseded` says that the fallback judge's word counts in its place.
     """
 
     principle_ids: tuple[str, ...]
     outcome: VerdictOutcome
     orders: tuple[OrderVerdict, ...]
     p: float | None = None
+    scores: tuple[AnswerScore, ...] = ()
+    judge: str = ""
+    superseded: bool = False
 
     @property
     def flipped(self) -> bool | None:
@@ -249,17 +311,68 @@ class PrincipleVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeVerdict:
+    """What one judge of several said of a pair, under all principles together."""
+
+    name: str
+    outcome: VerdictOutcome
+    p: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """Which of two answers is better: a probability with a pedigree, or an honest non-answer."""
+    """Which of two answers is better: a probability with a pedigree, or an honest non-answer.
+
+    `principles` has a verdict for each question, with a panel one from each judge. `judges` sums up
+    each judge of a panel; it is empty where there is one judge.
+    """
 
     outcome: VerdictOutcome
     principles: tuple[PrincipleVerdict, ...]
     p: float | None = None
+    judges: tuple[JudgeVerdict, ...] = ()
 
     @property
     def decided(self) -> bool:
         """Whether the verdict names a winner."""
         return self.outcome in ("first", "second")
+
+    @property
+    def judged_by(self) -> tuple[str, ...]:
+        """Names of those whose word counts; the empty name is the one judge of the run."""
+        return tuple(dict.fromkeys(v.judge for v in self._counting))
+
+    @property
+    def disagreement(self) -> float | None:
+        """Standard deviation of p over principles and judges; None with fewer than two.
+
+        It is that of the whole population, divided by n, from 0 to 0.5.
+        """
+        given = [v.p for v in self._counting if v.p is not None]
+        if len(given) < 2:
+            return None
+        mean = math.fsum(given) / len(given)
+        return math.sqrt(math.fsum((p - mean) ** 2 for p in given) / len(given))
+
+    @property
+    def dissent(self) -> float | None:
+        """Share of principles and judges that name the other winner; None without a winner."""
+        if not self.decided:
+            return None
+        other = _SWAPPED[self.outcome]
+        given = [v.outcome for v in self._counting]
+        return given.count(other) / len(given) if given else None
+
+    @property
+    def entropy(self) -> float | None:
+        """How uncertain p leaves us, in bits: 0 when it is 0 or 1, 1 when it is 0.5."""
+        if self.p is None:
+            return None
+        return -math.fsum(q * math.log2(q) for q in (self.p, 1.0 - self.p) if q > 0.0)
+
+    @property
+    def _counting(self) -> tuple[PrincipleVerdict, ...]:
+        return tuple(v for v in self.principles if v.p is not None and not v.superseded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,22 +440,37 @@ class Row:
 
 _SWAPPED: dict[VerdictOutcome, VerdictOutcome] = {"first": "second", "second": "first"}
 _SWAPPED_ORDER: dict[Literal["ab", "ba"], Literal["ab", "ba"]] = {"ab": "ba", "ba": "ab"}
+_SWAPPED_ANSWER: dict[Literal["first", "second"], Literal["first", "second"]] = {
+    "first": "second",
+    "second": "first",
+}
 
 
 def _swap_verdict(verdict: Verdict) -> Verdict:
-    return Verdict(
-        outcome=_SWAPPED.get(verdict.outcome, verdict.outcome),
-        p=None if verdict.p is None else 1.0 - verdict.p,
+    return replace(
+        verdict,
+        outcome=_other(verdict.outcome),
+        p=_rest(verdict.p),
         principles=tuple(
             replace(
                 v,
-                outcome=_SWAPPED.get(v.outcome, v.outcome),
-                p=None if v.p is None else 1.0 - v.p,
+                outcome=_other(v.outcome),
+                p=_rest(v.p),
                 orders=tuple(replace(o, order=_SWAPPED_ORDER[o.order]) for o in reversed(v.orders)),
+                scores=tuple(replace(s, answer=_SWAPPED_ANSWER[s.answer]) for s in v.scores),
             )
             for v in verdict.principles
         ),
+        judges=tuple(replace(j, outcome=_other(j.outcome), p=_rest(j.p)) for j in verdict.judges),
     )
+
+
+def _other(outcome: VerdictOutcome) -> VerdictOutcome:
+    return _SWAPPED.get(outcome, outcome)
+
+
+def _rest(p: float | None) -> float | None:
+    return None if p is None else 1.0 - p
 
 
 _Record = TypeVar("_Record")

@@ -25,8 +25,9 @@ engines are told how many there are and may compute them once.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
+from itertools import product
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -49,7 +50,7 @@ _ALLOWED: dict[Stage, frozenset[str]] = {
     "sample": frozenset(),
     "critique": frozenset({"conversation", "response", "principle"}),
     "revise": frozenset({"conversation", "response", "principle", "critique"}),
-    "judge": frozenset({"conversation", "answer_a", "answer_b", "principles"}),
+    "judge": frozenset({"conversation", "answer_a", "answer_b", "principles", "reasoning"}),
     "score": frozenset({"conversation", "response", "principles", "proposition"}),
 }
 # The structural tags of the templates, message openers, and the control tokens of chat formats
@@ -100,17 +101,48 @@ class Template:
     labels: tuple[str, ...]
     nothing: str
     segments: tuple[_Segment, ...]
+    preamble: str = ""
+    summary: str = ""
 
     @cached_property
     def hash(self) -> str:
         """64 hexadecimal digits of all that reaches a model or decides how its answer is read."""
         texts = [[s.role, s.source] for s in self.segments]
-        return content_hash([self.stage, list(self.labels), self.nothing, texts])
+        shown = [self.summary] if self.summary else []
+        return content_hash([self.stage, list(self.labels), self.nothing, texts, *shown])
 
     @property
     def inputs(self) -> frozenset[str]:
         """The variables that the template shows."""
-        return frozenset[str]().union(*(segment.variables for segment in self.segments))
+        shown = frozenset[str]().union(*(segment.variables for segment in self.segments))
+        return shown - {"summary"}
+
+    def with_preamble(self, summary: str) -> Template:
+        """The same with its preamble, which shows a summary, before the question.
+
+        Raises:
+            ConfigError: the template has no preamble.
+        """
+        at = self.shared
+        if not self.preamble or at == len(self.segments):
+            raise ConfigError(
+                f"The template {self.stage}/{self.name} has no preamble to show. Give it one in "
+                "its front matter, such as 'preamble: \"The aim: {{ summary }}\"', or set "
+                "judge.preamble: false."
+            )
+        asked = self.segments[at]
+        told = replace(
+            asked,
+            source=f"{self.preamble}\n\n{asked.source}",
+            variables=asked.variables | {"summary"},
+        )
+        segments = (*self.segments[:at], told, *self.segments[at + 1 :])
+        return replace(self, segments=segments, summary=summary)
+
+    def without_examples(self) -> Template:
+        """The same without the turns, other than system messages, that all requests share."""
+        head = tuple(s for s in self.segments[: self.shared] if s.role == "system")
+        return replace(self, segments=head + self.segments[self.shared :])
 
     @cached_property
     def shared(self) -> int:
@@ -121,15 +153,24 @@ class Template:
         return len(self.segments)
 
     def render(
-        self, values: Mapping[str, Any], conversation: Sequence[Message] = ()
+        self,
+        values: Mapping[str, Any],
+        conversation: Sequence[Message] = (),
+        *,
+        until: str | None = None,
     ) -> tuple[Message, ...]:
         """Substitute `values` once and return the messages of a request.
 
         Strings among the values are neutralised. `conversation` fills `<<conversation>>` as it is.
+        The messages end before the first one that shows the variable `until`.
         """
         safe = {k: neutralise(v) if isinstance(v, str) else v for k, v in values.items()}
+        if self.summary:
+            safe["summary"] = neutralise(self.summary)
         messages: list[Message] = []
         for segment in self.segments:
+            if until in segment.variables:
+                break
             if segment.role == "conversation":
                 messages.extend(conversation)
             elif segment.fixed is not None:
@@ -183,6 +224,7 @@ def parse_template(text: str, name: str, stage: Stage, where: str) -> Template:
         labels=tuple(header["labels"]),
         nothing=header["nothing"],
         segments=segments,
+        preamble=header["preamble"].strip(),
     )
     used = template.inputs
     declared = frozenset(header["inputs"])
@@ -200,12 +242,13 @@ def parse_template(text: str, name: str, stage: Stage, where: str) -> Template:
 def _rehearse(template: Template, where: str) -> None:
     """Render with stand-ins, so that a wrong field is found before the first paid call."""
     words = dict.fromkeys(("id", "text", "critique", "revise", "judge", "note"), "x")
-    principle = SimpleNamespace(**words, tags=(), weight=1.0)
-    for count in (1, 2):
+    principle = SimpleNamespace(**words, tags=(), weight=1.0, propositions=())
+    shown = (template, template.with_preamble("x")) if template.preamble else (template,)
+    for variant, count in product(shown, (1, 2)):
         values = dict.fromkeys(template.inputs, "x")
         stand_ins = {"principle": principle, "principles": [principle] * count}
         try:
-            template.render({k: stand_ins.get(k, v) for k, v in values.items()})
+            variant.render({k: stand_ins.get(k, v) for k, v in values.items()})
         except Exception as error:  # whatever an expression in the template may raise
             raise ConfigError(
                 f"{where}: rendering fails: {error}. A principle has {', '.join(words)}, tags and "
@@ -218,7 +261,7 @@ def _header(source: str, where: str) -> dict[str, Any]:
     from ruamel.yaml.error import YAMLError
 
     keys = {"version": str, "stage": str, "inputs": list, "output": str}
-    optional = {"labels": list, "nothing": str, "note": str}
+    optional = {"labels": list, "nothing": str, "preamble": str, "note": str}
     try:
         data = YAML(typ="safe", pure=True).load(source)
     except YAMLError as error:
@@ -238,7 +281,7 @@ def _header(source: str, where: str) -> dict[str, Any]:
     missing = [k for k in keys if k not in data]
     if missing:
         raise ConfigError(f"{where}: the front matter lacks '{missing[0]}'.")
-    header = {"labels": [], "nothing": "", **data}
+    header = {"labels": [], "nothing": "", "preamble": "", **data}
     _check_values(header, where)
     return header
 
@@ -265,6 +308,11 @@ def _check_values(header: Mapping[str, Any], where: str) -> None:
         raise ConfigError(
             f"{where}: 'nothing' is for critiques that find nothing; got it in a template of "
             f"'{header['stage']}'. Remove it."
+        )
+    if header["preamble"] and header["stage"] not in ("judge", "score"):
+        raise ConfigError(
+            f"{where}: 'preamble' is for judges; got it in a template of '{header['stage']}'. "
+            "Remove it."
         )
 
 

@@ -43,17 +43,30 @@ def export(
             help="SFT rows from the last usable revision only, or from that of every round."
         ),
     ] = SftChoice.final,
+    layouts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--as",
+            metavar="LAYOUT",
+            help="What the rows look like: trl (when absent), ultrafeedback, openai, kto, reward, "
+            "rankings, ratings, edits, alpaca or rl-prompts; may be given several times.",
+        ),
+    ] = None,
 ) -> None:
     """Write preference pairs and SFT rows for training, with a data-set card and a manifest.
 
     Works while the run is going on: finished rows are written. Held-out rows never are.
 
     Example: cai export runs/default --format parquet
+
+    Example: cai export runs/default --as trl --as kto --out kto
     """
-    from cai.cli.tables import print_files
+    from cai.cli.tables import print_files, print_left_out
     from cai.store import RunStore
     from cai.store.export import export as export_run
 
     wanted: list[ExportFormat] = [f.value for f in formats or FileFormat]
     with RunStore.read(run) as store:
-        print_files(export_run(store, out, wanted, sft.value))
+        result = export_run(store, out, wanted, sft.value, layouts or ("trl",))
+    print_files(result)
+    print_left_out(result)

@@ -106,6 +106,7 @@ def generate(
     )
     if engine is not None:
         settings = _with_engine(settings, engine.value)
+    warn(settings)
     scaling = {"workers": workers, "ray_address": ray_address, "gpus_per_worker": gpus_per_worker}
     _require_fit(shard, executor, scaling)
     if executor is Executor.ray:
@@ -121,6 +122,15 @@ def generate(
     else:
         generation = Generation(settings, update=update)
         print_result(generation, carry_out(generation))
+
+
+def warn(config: Config) -> None:
+    """Say once, on standard error, what a run is likely to regret."""
+    from cai.cli.output import error_console
+    from cai.loop.judging import self_preference
+
+    if text := self_preference(config.models):
+        error_console().print(f"Warning: {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _require_fit(shard: str | None, executor: Executor, scaling: dict[str, Any]) -> None:
@@ -141,10 +151,5 @@ def _require_fit(shard: str | None, executor: Executor, scaling: dict[str, Any])
 
 def _with_engine(config: Config, engine: str) -> Config:
     """The config with one engine for all roles that it names."""
-    models = config.models
-    changed = {
-        role: model.model_copy(update={"engine": engine})
-        for role in ("policy", "critic", "judge")
-        if (model := getattr(models, role)) is not None
-    }
-    return config.model_copy(update={"models": models.model_copy(update=changed)})
+    models = config.models.over(lambda model: model.model_copy(update={"engine": engine}))
+    return config.model_copy(update={"models": models})

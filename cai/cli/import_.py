@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cai.cli.generate import EngineName
+from cai.cli.published import Kind, PairFormatName
 
 if TYPE_CHECKING:
-    from cai.config import Config
     from cai.loop import Generation
     from cai.validation.exchange import Imported, Published
 
 __all__ = ["Kind", "import_pairs"]
-
-_FIXED = {"loop.samples": 2, "loop.rounds": 0, "loop.pairs": ["samples"]}
-"""What makes the two published answers the two samples of each prompt, and nothing else."""
-
-
-class Kind(StrEnum):
-    """Who chose."""
-
-    human = "human"
-    model = "model"
-    simulated = "simulated"
 
 
 def import_pairs(
     file: Annotated[
         Path,
         typer.Argument(
-            help="Comparisons: hh-rlhf dialogues (.jsonl, .jsonl.gz), or JSONL rows with prompt, "
-            "chosen and rejected."
+            help="Comparisons: hh-rlhf dialogues, LLMBar, HHH alignment, PandaLM, or rows with "
+            "prompt and two answers; JSONL or one JSON list, also gzip."
         ),
     ],
     run: Annotated[Path, typer.Option(help="Folder of the run.")],
@@ -71,6 +59,9 @@ def import_pairs(
         EngineName | None,
         typer.Option(help="Engine of the judge; 'scripted' tries it without a model."),
     ] = None,
+    format: Annotated[
+        PairFormatName, typer.Option(help="How rows are read; by their keys when absent.")
+    ] = PairFormatName.auto,
     setting: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any key of the config.", metavar="KEY=VALUE"),
@@ -86,69 +77,20 @@ def import_pairs(
 
     Example: cai import harmless-base.jsonl.gz --run runs/published --limit 200
     """
-    from cai.cli.running import watch
+    from cai.cli.published import carry_out
     from cai.cli.settings import overrides_of
     from cai.cli.tables import print_text
-    from cai.loop.given import GivenGeneration
-    from cai.store import RunStore
-    from cai.validation.exchange import keep_published, read_comparisons
+    from cai.validation.exchange import read_comparisons
 
-    published = read_comparisons(file, kind.value)
-    name = annotator or _stem(file)
     overrides = overrides_of(setting or [])
     given = {"run": str(run), "prompts.limit": limit, "split.held_out": held_out}
     overrides |= {key: value for key, value in given.items() if value is not None}
-    generation = GivenGeneration(
-        _settings(file, config, overrides, engine),
-        {one.prompt: one.answers for one in published.comparisons},
-        name=file.name,
-        update=update,
+    published = read_comparisons(file, kind.value, format.value)
+    generation, imported = carry_out(
+        published, file, config, overrides, engine, annotator, kind.value, update=update
     )
-    _check_name(generation.folder, name, kind)
-    watch(generation)
-    with RunStore.open(generation.folder) as store:
-        imported = keep_published(store, published.comparisons, name, kind.value)
     _print_result(generation, published, imported)
     print_text(f"\nDraw the pairs to validate:  cai validate plan {run}")
-
-
-def _settings(
-    file: Path, config: Path | None, overrides: dict[str, Any], engine: EngineName | None
-) -> Config:
-    """The config with the file in place of its prompts, and nothing but its answers compared."""
-    from cai.config import load_config
-    from cai.errors import UsageError
-
-    if fixed := sorted(_FIXED.keys() & overrides.keys()):
-        raise UsageError(
-            f"--set {fixed[0]}: the two published answers are the samples of an import, and no "
-            "others are made. Leave the option out."
-        )
-    overrides |= {**_FIXED, "prompts.path": str(file.absolute()), "prompts.format": "auto"}
-    settings = load_config(config or Path(__file__).with_name("_import.yaml"), overrides)
-    if engine is None:
-        return settings
-    models = settings.models
-    judge = models.judge or models.critic or models.policy
-    judge = judge.model_copy(update={"engine": engine.value})
-    return settings.model_copy(update={"models": models.model_copy(update={"judge": judge})})
-
-
-def _check_name(folder: Path, name: str, kind: Kind) -> None:
-    """Find a name that belongs to another kind before anything is paid for."""
-    from cai.store import RunStore
-    from cai.validation import Labels
-    from cai.validation.exchange.keep import refuse_other_kinds
-
-    if (folder / "run.db").exists():
-        with RunStore.read(folder) as store:
-            refuse_other_kinds(Labels(store), [" ".join(name.split())], kind.value)
-
-
-def _stem(file: Path) -> str:
-    """`harmless-base.jsonl.gz` → `harmless-base`."""
-    name = file.name.removesuffix(".gz")
-    return name.removesuffix(Path(name).suffix)
 
 
 def _print_result(generation: Generation, published: Published, imported: Imported) -> None:

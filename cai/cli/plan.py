@@ -21,7 +21,7 @@ _ASSUMED = (
     "Likely: answers are half as long as they may be; one critique in five finds nothing.",
     (
         "High: answers are as long as they may be, no critique finds nothing, and a server that "
-        "may give no log-probabilities gives none."
+        "may give no log-probabilities gives none; a score of 10 takes two tokens."
     ),
     "Hidden reasoning counts as generated. Repeated attempts and cached tokens are not in it.",
 )
@@ -98,7 +98,7 @@ def _print(found: Estimate, config: Config, calls_per_second: float | None) -> N
         ("What", "Low", "Likely", "High"), _totals(found, calls_per_second), numbers=(1, 2, 3)
     )
     print_heading("What this rests on")
-    for line in [*_basis(found), *_prices(found), *_budget(found, config)]:
+    for line in [*_basis(found), *_judges(config), *_prices(found), *_budget(found, config)]:
         print_text(f"- {line}")
 
 
@@ -162,6 +162,19 @@ def _basis(found: Estimate) -> list[str]:
         "An estimate: four characters a token, and four tokens for every message."
     )
     return [*lines, text, *_ASSUMED]
+
+
+def _judges(config: Config) -> list[str]:
+    from cai.loop.judging import self_preference
+
+    warning = self_preference(config.models)
+    lines = [f"Warning: {warning}"] if warning else []
+    if config.models.fallback_judge is not None:
+        lines.append(
+            "Calls of the fallback judge are not in it before there are finished rows: how often "
+            "the judge refuses is not known."
+        )
+    return lines
 
 
 def _prices(found: Estimate) -> list[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cai.records import Split
     from cai.store.status import RunStatus
 
@@ -96,11 +98,18 @@ def _lines(found: RunStatus) -> list[tuple[str, str]]:
             )
         )
     lines.append(("Tokens", _budgeted(f"{spent.tokens:,}", spent.tokens, found.budget_tokens)))
+    lines.append(("Checked by people", _checked(found.validation)))
     lines += [
         (f"Batch {batch.batch_id}", f"{batch.status}, {batch.fingerprint}")
         for batch in found.batches
     ]
     return lines
+
+
+def _checked(validation: Mapping[str, Any]) -> str:
+    if validation["validated"]:
+        return f"yes, {validation['labels']:,} pairs"
+    return f"no: {validation['reason']}"
 
 
 def _budgeted(text: str, spent: float, budget: float | None, unit: str = "") -> str:

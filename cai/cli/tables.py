@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from cai.store.export import ExportResult
     from cai.store.summary import RunSummary
 
-__all__ = ["print_files", "print_heading", "print_table", "print_text", "summary_lines"]
+__all__ = [
+    "print_files",
+    "print_heading",
+    "print_left_out",
+    "print_table",
+    "print_text",
+    "summary_lines",
+]
 
 
 def print_heading(text: str) -> None:
@@ -69,6 +76,17 @@ def print_files(result: ExportResult) -> None:
         numbers=(1, 2),
     )
     print_text(f"All in {result.folder}, with manifest.json.")
+
+
+def print_left_out(result: ExportResult) -> None:
+    """What the layouts of an export have no place for; nothing when all is written."""
+    if result.left_out:
+        print_heading("Left out")
+        print_table(
+            ("Layout", "Split", "Why", "Records"),
+            [(one.layout, one.split, one.reason, one.count) for one in result.left_out],
+            numbers=(3,),
+        )
 
 
 def summary_lines(summary: RunSummary) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cai.records import (
+        AnswerScore,
         Message,
         OrderVerdict,
         Pair,
@@ -100,6 +101,8 @@ class _Transcript:
         if pair.verdict is None:
             return
         print_text(f"p(first is better) = {_number(pair.p)}", indent=2)
+        for judge in pair.verdict.judges:
+            print_text(f"{judge.name}: {judge.outcome}, p(first) = {_number(judge.p)}", indent=2)
         for verdict in pair.verdict.principles:
             self._verdict(verdict)
 
@@ -107,9 +110,25 @@ class _Transcript:
         for principle_id in verdict.principle_ids:
             self._principle(principle_id)
         flipped = "; the orders name different winners" if verdict.flipped else ""
-        print_text(f"{verdict.outcome}, p(first) = {_number(verdict.p)}{flipped}", indent=4)
+        who = f"{verdict.judge}: " if verdict.judge else ""
+        instead = "; the fallback judge decides" if verdict.superseded else ""
+        print_text(
+            f"{who}{verdict.outcome}, p(first) = {_number(verdict.p)}{flipped}{instead}", indent=4
+        )
         for order in verdict.orders:
             self._order(order)
+        for score in verdict.scores:
+            self._score(score)
+
+    def _score(self, score: AnswerScore) -> None:
+        about = f"{score.statement} (weight {score.weight:g}): " if score.statement else ""
+        print_text(
+            f"{score.answer}: {about}{score.outcome}, {_number(score.value)} of 0 to 1, "
+            f"mass {_number(score.mass)}",
+            indent=4,
+        )
+        for request_id in (score.request_id, *score.more_request_ids):
+            self._call(request_id, indent=4)
 
     def _order(self, order: OrderVerdict) -> None:
         shown = "first" if order.order == "ab" else "second"
@@ -120,6 +139,13 @@ class _Transcript:
             f"{_number(order.p_shown_first)}, mass {_number(order.mass)}{bounded}{voted}",
             indent=4,
         )
+        for reasoning in order.reasonings:
+            print_text(
+                f"reasoning: {reasoning.outcome}, p(shown first) = {_number(reasoning.raw)}, "
+                f"clamped {_number(reasoning.p)}",
+                indent=4,
+            )
+            print_text(reasoning.text, indent=6)
         for request_id in (order.request_id, *order.more_request_ids):
             self._call(request_id, indent=4)
 

@@ -1,13 +1,13 @@
 """One config for every command: defined in `schema` and `models`, read by `load`."""
 
 from cai.config.identity import asked, changed_keys
+from cai.config.judging import JudgeConfig, ReasoningSamplingConfig
 from cai.config.load import load_config, parse_config
 from cai.config.models import EngineKind, ModelConfig, ModelsConfig, PriceConfig, VllmConfig
 from cai.config.schema import (
     Config,
     CritiqueSamplingConfig,
     GateConfig,
-    JudgeConfig,
     LoopConfig,
     OutputConfig,
     PromptsConfig,
@@ -30,6 +30,7 @@ __all__ = [
     "OutputConfig",
     "PriceConfig",
     "PromptsConfig",
+    "ReasoningSamplingConfig",
     "RuntimeConfig",
     "SamplingConfig",
     "SplitConfig",

@@ -17,21 +17,32 @@ __all__ = ["asked", "changed_keys"]
 def asked(config: Config) -> dict[str, Any]:
     """The config without run-time keys, as `{dotted key: plain value}`.
 
-    Two configs with equal results ask the same of the models.
+    Keys that were added later are left out at their defaults. Two configs with equal results ask
+    the same of the models.
     """
     return dict(_walk(config, ""))
 
 
-def _walk(section: BaseModel, prefix: str) -> Iterator[tuple[str, Any]]:
+def _walk(section: BaseModel, prefix: str, added: bool = False) -> Iterator[tuple[str, Any]]:
     for name, info in type(section).model_fields.items():
-        extra = info.json_schema_extra
-        if isinstance(extra, dict) and extra.get("x-runtime"):
+        marks = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+        if marks.get("x-runtime"):
             continue
         value = getattr(section, name)
+        later = added or bool(marks.get("x-added"))
+        if later and value == info.default:
+            continue
         if isinstance(value, BaseModel):
-            yield from _walk(value, f"{prefix}{name}.")
+            # A whole section that was added counts key by key; a model that is named counts whole.
+            yield from _walk(value, f"{prefix}{name}.", later and info.default is not None)
         else:
-            yield f"{prefix}{name}", list(value) if isinstance(value, tuple) else value
+            yield f"{prefix}{name}", _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return dict(_walk(value, "")) if isinstance(value, BaseModel) else value
 
 
 def changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, model_validator
 
-from cai.config.section import RUNTIME, Fraction, Section
+from cai.config.section import ADDED, RUNTIME, Fraction, Section
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["EngineKind", "ModelConfig", "ModelsConfig", "PriceConfig", "VllmConfig"]
 
@@ -103,6 +106,48 @@ class ModelsConfig(Section):
     """Critiques and revises; the policy when absent."""
     judge: ModelConfig | None = None
     """Compares answers; the critic when absent."""
+    judges: tuple[ModelConfig, ...] = Field(default=(), json_schema_extra=ADDED)
+    """A panel of different models that compare answers in place of `judge`, put together as
+    `judge.panel` says (PoLL, Verga et al. 2024)."""
+    fallback_judge: ModelConfig | None = Field(default=None, json_schema_extra=ADDED)
+    """Compares answers where the judge, or the panel as a whole, refuses to."""
+
+    @model_validator(mode="after")
+    def _panel_of_different_models(self) -> Self:
+        names = [(m.engine, m.model, m.revision, m.dtype, m.vllm.adapter) for m in self.judges]
+        twice = next((name[1] for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(
+                f"judges names {twice} twice; the same model gives the same answers. Name "
+                "different models"
+            )
+        return self
+
+    @property
+    def roles(self) -> dict[str, ModelConfig]:
+        """Every role that is played, and its model.
+
+        The roles are policy and critic; judge, or the panel as `judges.0`, `judges.1` …; and
+        fallback_judge, where there is one.
+        """
+        critic = self.critic or self.policy
+        roles = {"policy": self.policy, "critic": critic}
+        if self.judges:
+            roles |= {f"judges.{i}": model for i, model in enumerate(self.judges)}
+        else:
+            roles["judge"] = self.judge or critic
+        if self.fallback_judge is not None:
+            roles["fallback_judge"] = self.fallback_judge
+        return roles
+
+    def over(self, change: Callable[[ModelConfig], ModelConfig]) -> ModelsConfig:
+        """The same with every model that is named changed; what is absent stays so."""
+        named = {
+            name: change(model)
+            for name in ("policy", "critic", "judge", "fallback_judge")
+            if (model := getattr(self, name)) is not None
+        }
+        return self.model_copy(update={**named, "judges": tuple(map(change, self.judges))})
 
 
 class PriceConfig(Section):

@@ -6,14 +6,14 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from cai.config.judging import JudgeConfig
 from cai.config.models import ModelsConfig, PriceConfig
-from cai.config.section import RUNTIME, Fraction, Section
+from cai.config.section import ADDED, RUNTIME, Fraction, Section
 
 __all__ = [
     "Config",
     "CritiqueSamplingConfig",
     "GateConfig",
-    "JudgeConfig",
     "LoopConfig",
     "OutputConfig",
     "PromptsConfig",
@@ -67,7 +67,11 @@ class TemplatesConfig(Section):
     revise: str = "default"
     """Template of the revise stage; with `loop.direct`, name one that needs no critique."""
     judge: str = "default"
-    """Template of the judge stage."""
+    """Template of the judge stage; with `judge.mode: reasoning`, name one that shows a reasoning,
+    or leave `default`, which then stands for `reasoning`."""
+    score: str = Field(default="default", json_schema_extra=ADDED)
+    """Template of the score stage; `default` stands for `expected` with `judge.mode: score`, and
+    for `proposition` with `propositions`."""
 
 
 class LoopConfig(Section):
@@ -102,28 +106,6 @@ class LoopConfig(Section):
         if self.pairs == ("samples",) and self.samples < 2:
             raise ValueError("pairs: [samples] needs samples of 2 or more")
         return self
-
-
-class JudgeConfig(Section):
-    """How a pair becomes a label."""
-
-    scope: Literal["drawn", "constitution"] = "drawn"
-    """Judges under principles drawn for the pair, or under the whole constitution at once."""
-    orders: Literal["both", "first"] = "both"
-    """Asks in both orders of the two answers and averages, or only in the first: half the price,
-    and the judge's preference for a slot stays in the labels."""
-    votes: int = Field(default=5, ge=1, le=101)
-    """Short samples per order from a judge that gives no log-probabilities; its probability is
-    then their share."""
-    principles: int = Field(default=1, ge=1, le=64)
-    """With scope `drawn`: how many different principles judge each pair; their
-    probabilities are averaged. Heavier principles are drawn more often."""
-    tie_band: float = Field(default=0.05, ge=0.0, lt=0.5)
-    """A probability within 0.5 ± this is a tie."""
-    min_mass: Fraction = 0.2
-    """With less probability than this on the labels together the verdict is `unparsed`."""
-    top_logprobs: int = Field(default=20, ge=2, le=1000)
-    """How many alternatives of the first token to look at. Most servers allow up to 20."""
 
 
 class SplitConfig(Section):

@@ -2,6 +2,9 @@
 
 Fields marked as run-time (`RUNTIME`) say how a run is carried out and may change freely between
 two starts of the same run. All others say what is asked, and a stored run holds on to them.
+
+A field that came later than the first stored runs is marked `ADDED`. Its default is what those runs
+did, so it only counts as asked where it differs: an old run goes on under a newer toolkit.
 """
 
 from __future__ import annotations
@@ -10,10 +13,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["RUNTIME", "Fraction", "Section"]
+__all__ = ["ADDED", "RUNTIME", "Fraction", "Section"]
 
 RUNTIME: dict[str, Any] = {"x-runtime": True}
 """Marks a field (or a whole section) that does not change what is asked."""
+
+ADDED: dict[str, Any] = {"x-added": True}
+"""Marks a field (or a whole section) whose default is how things were before it was there."""
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 

@@ -2,7 +2,7 @@
 
 from cai.constitution.lint import Finding, lint
 from cai.constitution.load import ConstitutionInfo, list_constitutions, load_constitution
-from cai.constitution.models import Constitution, Family, Include, Principle
+from cai.constitution.models import Constitution, Family, Include, Principle, Proposition
 
 __all__ = [
     "Constitution",
@@ -11,6 +11,7 @@ __all__ = [
     "Finding",
     "Include",
     "Principle",
+    "Proposition",
     "lint",
     "list_constitutions",
     "load_constitution",

@@ -13,7 +13,7 @@ from cai.hashing import content_hash
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Constitution", "ConstitutionFile", "Family", "Include", "Principle"]
+__all__ = ["Constitution", "ConstitutionFile", "Family", "Include", "Principle", "Proposition"]
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(?:[.-][a-z0-9]+)*$", max_length=80)]
 Text = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -29,6 +29,15 @@ Version = Annotated[str, AfterValidator(_semantic)]
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Proposition(_Model):
+    """A statement about one answer that is true or not; `judge.mode: propositions` asks for it."""
+
+    text: Text
+    """A sentence about the answer, for example: The response asks for consent."""
+    weight: float = Field(default=1.0, ge=-1000, le=1000)
+    """What it counts for, relative to the others; below 0 where it should not be true."""
 
 
 class Principle(_Model):
@@ -48,6 +57,8 @@ class Principle(_Model):
     """Free labels, for choosing principles and for reports."""
     weight: float = Field(default=1.0, gt=0, le=1000)
     """How often the principle is drawn, relative to the others."""
+    propositions: tuple[Proposition, ...] = ()
+    """Statements that tell whether an answer follows it, for `judge.mode: propositions`."""
     note: str = ""
     """Where the principle comes from, and why it is worded so. For people; not hashed."""
 
@@ -114,6 +125,12 @@ class Constitution(_Model):
             [
                 {"id": p.id, "text": p.text, "critique": p.critique, "revise": p.revise}
                 | {"judge": p.judge, "tags": sorted(p.tags), "weight": p.weight}
+                # Left out where there are none, so that older constitutions keep their hash.
+                | (
+                    {"propositions": [[q.text, q.weight] for q in p.propositions]}
+                    if p.propositions
+                    else {}
+                )
                 for p in sorted(self.principles, key=lambda p: p.id)
             ]
         )

@@ -15,21 +15,38 @@ if TYPE_CHECKING:
 
 __all__ = ["Engines", "open_engine", "open_engines"]
 
-_ROLES = ("policy", "critic", "judge")
-
 
 @dataclass(frozen=True)
 class Engines:
-    """The models of a run by role. One object may play several roles."""
+    """The models of a run by role. One object may play several roles.
+
+    A panel `judges` compares answers in place of `judge`, which is its first member where a config
+    describes it. `fallback_judge` is asked where they refuse.
+    """
 
     policy: Engine
     critic: Engine
     judge: Engine
+    judges: tuple[Engine, ...] = ()
+    fallback_judge: Engine | None = None
+
+    @property
+    def judging(self) -> dict[str, Engine]:
+        """Those that judge, by role: `judge`, or `judges.0` …, and `fallback_judge`."""
+        judging = {f"judges.{i}": e for i, e in enumerate(self.judges)} or {"judge": self.judge}
+        if self.fallback_judge is not None:
+            judging["fallback_judge"] = self.fallback_judge
+        return judging
+
+    @property
+    def roles(self) -> dict[str, Engine]:
+        """All of them by role, as `ModelsConfig.roles` names them."""
+        return {"policy": self.policy, "critic": self.critic, **self.judging}
 
     @property
     def distinct(self) -> tuple[Engine, ...]:
         """Each engine once, in the order of the roles."""
-        return tuple({id(e): e for e in (self.policy, self.critic, self.judge)}.values())
+        return tuple({id(e): e for e in self.roles.values()}.values())
 
     async def start(self) -> None:
         """Start all; stops those that started when one cannot.
@@ -45,7 +62,7 @@ class Engines:
                 try:
                     await engine.start()
                 except CaiError as error:
-                    players = {role for role in _ROLES if getattr(self, role) is engine}
+                    players = [role for role, its in self.roles.items() if its is engine]
                     raise _for_roles(error, players) from error
         except BaseException:
             await self.close()
@@ -130,8 +147,7 @@ def open_engines(models: ModelsConfig) -> Engines:
         ConfigError: as `open_engine`; the message begins with the roles.
         MissingExtraError: as `open_engine`; the message begins with the roles.
     """
-    critic = models.critic or models.policy
-    configs = {"policy": models.policy, "critic": critic, "judge": models.judge or critic}
+    configs = models.roles
     opened: dict[ModelConfig, Engine] = {}
     for config in configs.values():
         if config in opened:
@@ -139,14 +155,22 @@ def open_engines(models: ModelsConfig) -> Engines:
         try:
             opened[config] = open_engine(config)
         except CaiError as error:
-            players = {role for role, its in configs.items() if its == config}
+            players = [role for role, its in configs.items() if its == config]
             raise _for_roles(error, players) from error
-    return Engines(**{role: opened[config] for role, config in configs.items()})
+    judges = tuple(opened[config] for config in models.judges)
+    fallback = models.fallback_judge
+    return Engines(
+        opened[configs["policy"]],
+        opened[configs["critic"]],
+        judges[0] if judges else opened[configs["judge"]],
+        judges,
+        opened[fallback] if fallback else None,
+    )
 
 
-def _for_roles(error: CaiError, players: set[str]) -> CaiError:
+def _for_roles(error: CaiError, players: list[str]) -> CaiError:
     """The same kind of error, with a message that begins with the roles."""
-    *others, last = (role for role in _ROLES if role in players)
+    *others, last = players
     who = f"{', '.join(others)} and {last}" if others else last
     # Built without __init__, which differs between the classes. The original may be raised again
     # by its engine, and must not collect a prefix each time.

@@ -138,6 +138,8 @@ def made_up(request: Request) -> Reply:
     words = [word.strip(".,:;?!\"'()<>/") for word in last.split()]
     topic = next((w for w in sorted(words, key=len, reverse=True) if w.isalpha()), "this")
     draw = _Draw(request)
+    if request.stage == "reason":
+        return f"One answer {draw.pick(_GAPS)} {topic.lower()}. The other one less so."
     if request.stage == "critique":
         if draw.number() < 0.1:
             return "No issues."
@@ -151,7 +153,9 @@ def made_up(request: Request) -> Reply:
 
 def _preference(request: Request) -> float:
     """P(first label): each answer has a hashed merit, and the first slot a small advantage."""
-    last = request.messages[-1].content
+    # After a reasoning the label is asked for in a message of its own.
+    asked = (m.content for m in reversed(request.messages) if "<answer_a>" in m.content)
+    last = next(asked, request.messages[-1].content)
     parts = [last.partition(f"<answer_{x}>")[2].partition(f"</answer_{x}>")[0] for x in "ab"]
     merits = [unit_interval("merit", part.strip()) for part in parts]
     return 1 / (1 + math.exp(-4 * (merits[0] - merits[1]) - 0.4))

@@ -9,12 +9,12 @@ from cai.intake.lines import readable
 from cai.intake.rows import broken, prompt_of_row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from cai.records import Prompt
 
-__all__ = ["read_parquet"]
+__all__ = ["parquet_rows", "read_parquet"]
 
 _BATCH = 1024
 """Rows that are decoded together."""
@@ -28,21 +28,33 @@ def read_parquet(path: Path) -> Iterator[Prompt]:
     Raises:
         InputError: the file is no Parquet file, has neither column, or a row is broken.
     """
-    for number, row in enumerate(_rows(path), 1):
+    for number, row in parquet_rows(path, _columns):
         yield prompt_of_row(row, (path, number))
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def parquet_rows(
+    path: Path, choose: Callable[[Path, list[str]], list[str]] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield row numbers, from 1, and rows.
+
+    Args:
+        path: the file.
+        choose: which of its columns to read; all of them when absent.
+
+    Raises:
+        InputError: the file is no Parquet file, or a text in it is not UTF-8.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with readable(path), pq.ParquetFile(path, pre_buffer=False) as file:
-            columns = _columns(path, file.schema_arrow.names)
+            columns = choose(path, file.schema_arrow.names) if choose else None
             done = 0
             for batch in file.iter_batches(batch_size=_BATCH, columns=columns):
                 for i in range(batch.num_rows):
-                    yield _row(batch, i, (path, done + i + 1))
+                    number = done + i + 1
+                    yield number, _row(batch, i, (path, number))
                 done += batch.num_rows
     except pa.ArrowException as error:
         raise InputError(

@@ -55,13 +55,15 @@ class Scale:
     """Labels in lower case and their places from 0 to 1.
 
     `split` has the positions of the one label with which another begins, and of that other: of
-    "1" and "10". `top` is the largest number, or empty for words.
+    "1" and "10". `top` is the largest number, or empty for words. `span` is the difference between
+    the ends in the scale's own points: 9 for 1 to 10, and 1 for words.
     """
 
     labels: tuple[str, ...]
     points: tuple[float, ...]
     split: tuple[int, int] | None = None
     top: str = ""
+    span: int = 1
 
     @classmethod
     def of(cls, labels: Sequence[str]) -> Self:
@@ -85,7 +87,7 @@ class Scale:
                 if i != j and long.startswith(short)
             ]
             if len(splits) <= 1:
-                return cls(folded, points, splits[0] if splits else None, str(high))
+                return cls(folded, points, splits[0] if splits else None, str(high), high - low)
         elif len(folded) == 2 and not any(label.isdecimal() for label in folded):
             return cls(folded, (1.0, 0.0))
         raise ConfigError(

@@ -48,8 +48,11 @@ def open_callers(
         spent_tokens=spent.tokens,
     )
     floor = Floor(runtime.concurrency)
+    roles = engines.roles
     batched = {
-        id(getattr(engines, role)) for role, model in _models(config).items() if _batched(model)
+        id(roles[role])
+        for role, model in config.models.roles.items()
+        if role in roles and _batched(model)
     }
 
     def caller(engine: Engine) -> Caller | BatchCaller:
@@ -87,7 +90,7 @@ def prompts_in_work(config: Config) -> int:
     held is taken by another prompt. Where a model is asked in batches, many prompts wait together.
     """
     runtime = config.runtime
-    if any(map(_batched, _models(config).values())):
+    if any(map(_batched, config.models.roles.values())):
         return runtime.prompts_in_work or max(_PROMPTS_IN_A_BATCH, runtime.concurrency)
     return runtime.prompts_in_work or runtime.concurrency + max(4, runtime.concurrency // 2)
 
@@ -100,12 +103,6 @@ def is_paid(engine: Engine) -> bool:
 def model_name(engine: Engine) -> str:
     """The name by which a model has its price: what follows the engine in its fingerprint."""
     return engine.fingerprint.partition("/")[2] or engine.fingerprint
-
-
-def _models(config: Config) -> dict[str, ModelConfig]:
-    models = config.models
-    critic = models.critic or models.policy
-    return {"policy": models.policy, "critic": critic, "judge": models.judge or critic}
 
 
 def _batched(model: ModelConfig) -> bool:

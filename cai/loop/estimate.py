@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 from cai.engines.cost import Account, PriceTable
 from cai.loop.figures import (
@@ -27,11 +27,11 @@ from cai.loop.plan import load_templates, make_plan
 from cai.loop.rehearse import spread
 from cai.loop.source import open_source
 from cai.records import Stage
-from cai.store.spending import ROLE_OF
 
 if TYPE_CHECKING:
-    from cai.config import Config, ModelConfig
+    from cai.config import Config
     from cai.loop.measured import Measured
+    from cai.loop.rehearse import Lane
     from cai.store.facts import Spent
 
 __all__ = ["Estimate", "StageEstimate", "estimate"]
@@ -42,7 +42,7 @@ _ENOUGH_ROWS = 10
 
 @dataclass(frozen=True, slots=True)
 class StageEstimate:
-    """What one stage of the loop is still going to ask.
+    """What one stage of the loop is still going to ask of one model.
 
     Tokens and dollars are of all its calls together; `answered` further ones, of rows that are not
     finished, are stored already. `usd` is None when the model is paid for and
@@ -50,7 +50,7 @@ class StageEstimate:
     those of the Batch API.
     """
 
-    role: Literal["policy", "critic", "judge"]
+    role: str
     stage: Stage
     model: str
     paid: bool
@@ -151,13 +151,15 @@ def estimate(config: Config) -> Estimate:
     from cai.engines import Engines, ScriptedEngine
 
     source = open_source(config.prompts, None)
-    stand_in = ScriptedEngine()
+    stand_in, models = ScriptedEngine(), config.models
+    panel = tuple(ScriptedEngine(name=f"judge {i}") for i in range(len(models.judges)))
+    fallback = ScriptedEngine(name="fallback judge") if models.fallback_judge else None
     plan = make_plan(
         config,
         load_constitution(config.constitution),
         load_templates(config),
         # What a model is called by itself is only known when it has been started.
-        Engines(stand_in, stand_in, stand_in),
+        Engines(stand_in, stand_in, stand_in, panel, fallback),
         source.hash,
     )
     stored = measure(Path(config.run), plan)
@@ -180,15 +182,16 @@ def estimate(config: Config) -> Estimate:
         spent=stored.spent if stored else None,
         pairs=pairs * to_do,
         stages=tuple(
-            _stage(stage, config, prices, figures[stage], to_do, same)
+            _stage(lane, config, prices, figures[lane], to_do, same)
             for stage in get_args(Stage)
-            if stage in figures
+            for lane in figures
+            if lane[0] == stage
         ),
     )
 
 
 def _stage(
-    stage: Stage,
+    lane: Lane,
     config: Config,
     prices: PriceTable,
     per_row: Figures,
@@ -198,8 +201,8 @@ def _stage(
     from cai.engines import open_engine
     from cai.loop.callers import is_paid, model_name
 
-    role = ROLE_OF[stage]
-    model = _model_of(config, role)
+    stage, role = lane
+    model = config.models.roles[role]
     # Engines of servers are made without starting them; the others need not even be installed.
     engine = open_engine(model) if model.engine == "openai" else None
     name = model_name(engine) if engine else model.model
@@ -207,7 +210,9 @@ def _stage(
     price = prices.price(name)
     usd: Range | None = Range()
     likely = per_row.calls.likely
-    answered = stored.answered(stage, likely) if stored else 0.0
+    share = stored.shares(stage).get(role, 0.0) if stored else 0.0
+    # The stage as a whole has that many more calls than this role.
+    answered = share * stored.answered(stage, likely / share) if stored and share else 0.0
     rows = max(to_do - answered / likely, 0.0) if likely else float(to_do)
     if paid:
         account = Account(prices, usd_limit=None, tokens_limit=None)
@@ -230,9 +235,3 @@ def _stage(
         usd=usd,
         price_source="free" if not paid else price.source if price else "unknown",
     )
-
-
-def _model_of(config: Config, role: Literal["policy", "critic", "judge"]) -> ModelConfig:
-    models = config.models
-    critic = models.critic or models.policy
-    return {"policy": models.policy, "critic": critic, "judge": models.judge or critic}[role]

@@ -1,4 +1,4 @@
-"""Figures of one row, stage by stage: calls and tokens, each low, likely and high."""
+"""Figures of one row, lane by lane: calls and tokens, each low, likely and high."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cai.loop.rehearse import SCENARIOS, rehearse
-from cai.records import Stage, Usage
+from cai.records import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from cai.loop.measured import Measured
     from cai.loop.plan import Plan
+    from cai.loop.rehearse import Lane
     from cai.records import Prompt
     from cai.store.facts import StageTotals
 
@@ -55,7 +56,7 @@ def total(ranges: Iterable[Range]) -> Range:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Calls and tokens of one row in one stage. `cached` is the share of tokens read twice."""
+    """Calls and tokens of one row in one lane. `cached` is the share of tokens read twice."""
 
     calls: Range
     prompt_tokens: Range
@@ -76,23 +77,25 @@ class Figures:
         )
 
 
-def measured_figures(stored: Measured) -> tuple[dict[Stage, Figures], Range]:
+def measured_figures(stored: Measured) -> tuple[dict[Lane, Figures], Range]:
     """Figures and pairs of a row from the finished rows of the same run."""
     figures = {
-        stage: _with_tokens(_count(mean, stored.rows), stored.totals[stage], stored.rows)
+        (stage, role): _with_tokens(
+            _count(mean * share, stored.rows), stored.totals[stage], stored.rows
+        )
         for stage, mean in stored.calls.items()
+        for role, share in stored.shares(stage).items()
     }
     return figures, _count(stored.pairs, stored.rows)
 
 
-def with_measured_tokens(
-    figures: Mapping[Stage, Figures], stored: Measured
-) -> dict[Stage, Figures]:
+def with_measured_tokens(figures: Mapping[Lane, Figures], stored: Measured) -> dict[Lane, Figures]:
     """The same calls, with tokens as in answered calls of the same run where there are enough."""
     measured = dict(figures)
-    for stage, totals in stored.totals.items():
-        if stage in figures and totals.calls >= _ENOUGH_CALLS:
-            measured[stage] = _with_tokens(figures[stage].calls, totals, totals.calls)
+    for lane, its in figures.items():
+        totals = stored.totals.get(lane[0])
+        if totals and totals.calls >= _ENOUGH_CALLS:
+            measured[lane] = _with_tokens(its.calls, totals, totals.calls)
     return measured
 
 
@@ -123,25 +126,23 @@ def _around(mean: float, cases: int) -> Range:
 
 def rehearsed_figures(
     plan: Plan, prompts: Sequence[Prompt]
-) -> tuple[dict[Stage, Figures], Range, int]:
+) -> tuple[dict[Lane, Figures], Range, int]:
     """Figures and pairs of a row from walks with stand-ins, and how many prompts were walked."""
-    models = plan.config.models
-    judge = models.judge or models.critic or models.policy
     *others, most = SCENARIOS
-    high = rehearse(plan, prompts, most, judge, _CALLS)
+    high = rehearse(plan, prompts, most, _CALLS)
     # The same prompts in all three, so that low is never above high.
     walked = prompts[: high.prompts]
-    low, likely = (rehearse(plan, walked, scenario, judge) for scenario in others)
+    low, likely = (rehearse(plan, walked, scenario) for scenario in others)
     tallies = (low, likely, high)
-    stages = dict.fromkeys(stage for tally in tallies for stage in tally.calls)
+    lanes = dict.fromkeys(lane for tally in tallies for lane in tally.calls)
 
-    def mean(name: str, stage: Stage) -> Range:
-        return Range(*(getattr(t, name).get(stage, 0) / t.prompts for t in tallies))
+    def mean(name: str, lane: Lane) -> Range:
+        return Range(*(getattr(t, name).get(lane, 0) / t.prompts for t in tallies))
 
     figures = {
-        stage: Figures(
-            mean("calls", stage), mean("prompt_tokens", stage), mean("completion_tokens", stage)
+        lane: Figures(
+            mean("calls", lane), mean("prompt_tokens", lane), mean("completion_tokens", lane)
         )
-        for stage in stages
+        for lane in lanes
     }
     return figures, Range(*(tally.pairs / tally.prompts for tally in tallies)), high.prompts

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from cai.config import Config, changed_keys
 from cai.errors import ChangedRunError
-from cai.judge import PairwiseJudge
 from cai.loop.callers import open_callers, prompts_in_work
-from cai.loop.plan import Plan, load_templates, make_plan
+from cai.loop.judging import open_jury
+from cai.loop.plan import Plan, for_judging, load_templates, make_plan
 from cai.loop.progress import Progress
 from cai.loop.schedule import in_work
 from cai.loop.shard import admissions, check_begun, own_share
@@ -84,7 +84,7 @@ class Generation:
         self.shard = shard
         self.folder = shard.folder(Path(config.run)) if shard else Path(config.run)
         self.constitution = constitution or load_constitution(config.constitution)
-        self.templates = load_templates(config)
+        self.templates = for_judging(load_templates(config), config, self.constitution)
         self.source: PromptSource = open_source(config.prompts, prompts)
         self.progress = Progress()
         self._engines = engines or open_engines(config.models)
@@ -100,6 +100,8 @@ class Generation:
         policy: Engine,
         critic: Engine | None = None,
         judge: Engine | None = None,
+        judges: Sequence[Engine] = (),
+        fallback_judge: Engine | None = None,
         run: str | Path = "runs/default",
         update: bool = False,
         judging: JudgeConfig | None = None,
@@ -113,6 +115,8 @@ class Generation:
             policy: answers the prompts.
             critic: critiques and revises; the policy when absent.
             judge: compares answers; the critic when absent.
+            judges: a panel that compares answers in place of `judge`.
+            fallback_judge: compares answers where the judge refuses to.
             run: folder of the run.
             update: as for the class.
             judging: the section `judge` of the config (`judge` is the engine here).
@@ -135,7 +139,13 @@ class Generation:
                 load_constitution(constitution) if isinstance(constitution, str) else constitution
             ),
             prompts=None if isinstance(prompts, str | Path) else prompts,
-            engines=Engines(policy, critic or policy, judge or critic or policy),
+            engines=Engines(
+                policy,
+                critic or policy,
+                judge or (judges[0] if judges else critic or policy),
+                tuple(judges),
+                fallback_judge,
+            ),
             update=update,
         )
 
@@ -203,18 +213,12 @@ class Generation:
         progress = self.progress
         config = own_share(self.config, self.shard)
         callers = open_callers(self._engines, config, store, progress.meter)
-        models = self.config.models
+        judging = self._engines.judging
         desk = Desk(
             plan=plan,
             policy=callers[id(self._engines.policy)],
             critic=callers[id(self._engines.critic)],
-            judge=PairwiseJudge(
-                callers[id(self._engines.judge)],
-                self.templates["judge"],
-                self.config.judge,
-                logprobs=(models.judge or models.critic or models.policy).logprobs,
-                seed=self.config.loop.seed,
-            ),
+            judge=open_jury(plan, {role: callers[id(one)] for role, one in judging.items()}),
         )
 
         async def work(prompt: Prompt) -> Row:
@@ -298,10 +302,11 @@ def _facts(run: Generation, plan: Plan) -> dict[str, Any]:
         },
         "templates": {
             stage: {"name": t.name, "version": t.version, "hash": t.hash}
-            for stage, t in run.templates.items()
+            for stage, t in plan.templates.items()
         },
         "fingerprints": {
-            role: engines[f"models.{role}.fingerprint"] for role in ("policy", "critic", "judge")
+            role: engines[f"models.{role}.fingerprint"]
+            for role in dict.fromkeys(("policy", "critic", "judge", *plan.judges))
         },
         "prompts": run.source.facts(),
     }

@@ -49,11 +49,21 @@ class GivenGeneration(Generation):
         judge = models.judge or models.critic or models.policy
         # No model answers, so the run must name none: the stand-in's engine loads nothing.
         stand_in = ModelConfig(engine="scripted", model="given-answers")
-        config = config.model_copy(update={"models": ModelsConfig(policy=stand_in, judge=judge)})
+        kept = ModelsConfig(
+            policy=stand_in,
+            judge=judge,
+            judges=models.judges,
+            fallback_judge=models.fallback_judge,
+        )
+        config = config.model_copy(update={"models": kept})
         # The answers are found by what the policy is asked, whatever template asks it.
         template = load_templates(config)["sample"]
         policy = GivenAnswers({template.render({}, p.messages): a for p, a in answers.items()})
-        engines = Engines(policy, policy, open_engine(judge))
+        panel = tuple(map(open_engine, models.judges))
+        fallback = open_engine(models.fallback_judge) if models.fallback_judge else None
+        engines = Engines(
+            policy, policy, panel[0] if panel else open_engine(judge), panel, fallback
+        )
         super().__init__(config, prompts=list(answers), engines=engines, update=update)
         self.engines = engines
         self.source = replace(self.source, name=name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cai.config import changed_keys
 from cai.store import RunStore, rows_for
-from cai.store.spending import calls_of
+from cai.store.spending import ROLE_OF, calls_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ class Measured:
     nothing is taken from the run. `finished` counts the rows that are done under the stored plan,
     `begun` those that were begun and are not. `calls` are the mean calls of each stage over the
     first `rows` finished ones, `pairs` the mean of judged pairs. `totals` are calls and tokens over
-    all answered calls, by stage.
+    all answered calls, by stage. `by_judge` has the share of each judge where there are several.
     """
 
     changed: tuple[str, ...]
@@ -45,6 +45,11 @@ class Measured:
     pairs: float
     calls: Mapping[Stage, float]
     totals: Mapping[Stage, StageTotals]
+    by_judge: Mapping[Stage, Mapping[str, float]]
+
+    def shares(self, stage: Stage) -> Mapping[str, float]:
+        """The roles that answer a stage, and the share of its calls that each has answered."""
+        return self.by_judge.get(stage) or {ROLE_OF[stage]: 1.0}
 
     def answered(self, stage: Stage, calls_per_row: float) -> float:
         """How many calls of the rows that were begun are answered already.
@@ -74,7 +79,10 @@ def measure(folder: Path, plan: Plan) -> Measured | None:
         if before is None:
             return None
         changed = tuple(
-            key for key in changed_keys(before, plan.asked) if not key.endswith(_UNKNOWN)
+            key
+            for key in changed_keys(before, plan.asked)
+            # A judge more or less is a change, whatever it is called.
+            if not key.endswith(_UNKNOWN) or (key in before) != (key in plan.asked)
         )
         counts: Counter[Stage] = Counter()
         rows = pairs = 0
@@ -94,4 +102,23 @@ def measure(folder: Path, plan: Plan) -> Measured | None:
             pairs=pairs / rows if rows else 0.0,
             calls={stage: count / rows for stage, count in counts.items()},
             totals={total.stage: total for total in store.totals()},
+            by_judge=_by_judge(store),
         )
+
+
+def _by_judge(store: RunStore) -> dict[Stage, dict[str, float]]:
+    roles: Mapping[str, str] = store.meta("fingerprints") or {}
+    names = {roles[r]: r for r in roles if r.startswith("judges.") or r == "fallback_judge"}
+    if not names:
+        return {}
+    # A panel stands in the place of the one judge; beside a fallback there is one.
+    if not any(role.startswith("judges.") for role in names.values()):
+        names[roles["judge"]] = "judge"
+    counts: dict[Stage, Counter[str]] = {}
+    for found in store.models():
+        if ROLE_OF[found.stage] == "judge" and found.fingerprint in names:
+            counts.setdefault(found.stage, Counter())[names[found.fingerprint]] += found.calls
+    return {
+        stage: {role: n / count.total() for role, n in count.items()}
+        for stage, count in counts.items()
+    }

@@ -74,9 +74,9 @@ def _principles(walk: Walk, pair: Pair) -> list[Sequence[Principle]]:
     comparison independently, too).
     """
     plan = walk.desk.plan
-    if plan.config.judge.scope == "constitution":
+    if plan.config.judge.scope != "drawn":
         ranked = sorted(plan.constitution.principles, key=lambda p: (-p.weight, p.id))
-        return [ranked]
+        return [ranked] if plan.config.judge.scope == "constitution" else [(p,) for p in ranked]
     drawn = draw_principles(
         plan.constitution,
         plan.config.loop.seed,

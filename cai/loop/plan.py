@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cai.config import asked
 from cai.errors import ConfigError
 from cai.hashing import content_hash
+from cai.loop.judging import judging_stage, judging_template, require_judgeable
 from cai.templates import Template, load_template
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from cai.engines import Engines
     from cai.records import Stage
 
-__all__ = ["Plan", "load_templates", "make_plan"]
+__all__ = ["Plan", "for_judging", "load_templates", "make_plan"]
 
 _READING = 1
 """Counts changes in how answers are read into rows; rows of an earlier count are made anew."""
@@ -33,7 +34,8 @@ class Plan:
     """Everything that determines a row, except its prompt.
 
     `asked` maps dotted keys to plain values: what a stored run holds on to. `hash` is of those
-    among them that change rows; the prompt file and the split are not.
+    among them that change rows; the prompt file and the split are not. `judges` has the fingerprint
+    of every role that judges.
     """
 
     config: Config
@@ -41,6 +43,7 @@ class Plan:
     templates: Mapping[Stage, Template]
     asked: Mapping[str, Any]
     hash: str
+    judges: Mapping[str, str]
 
 
 def load_templates(config: Config) -> dict[Stage, Template]:
@@ -62,19 +65,58 @@ def load_templates(config: Config) -> dict[Stage, Template]:
         "sample": load_template("sample", named.sample, root),
         "critique": load_template("critique", named.critique, root),
         "revise": load_template("revise", revise, root),
-        "judge": load_template("judge", named.judge, root),
+        judging_stage(config): _load_judging(config, root),
     }
     if config.loop.direct and "critique" in templates["revise"].inputs:
         raise ConfigError(
             f"loop.direct revises without a critique, but the template revise/{revise} shows one. "
             "Choose templates.revise: direct, or set loop.direct: false."
         )
-    if len(templates["judge"].labels) != 2:
+    return templates
+
+
+_NEEDS = {"reasoning": "reasoning", "score": "principles", "propositions": "proposition"}
+"""What the template must show, by mode of the judge."""
+_DEFAULTS = {"reasoning": "reasoning", "score": "expected", "propositions": "proposition"}
+"""Which template is the default one, by mode of the judge."""
+
+
+def _load_judging(config: Config, root: Path | None) -> Template:
+    stage, mode = judging_stage(config), config.judge.mode
+    named = config.templates.judge if stage == "judge" else config.templates.score
+    name = _DEFAULTS.get(mode, named) if named == "default" else named
+    template = load_template(stage, name, root)
+    if stage == "judge" and len(template.labels) != 2:
         raise ConfigError(
-            f"The template judge/{named.judge} has labels {list(templates['judge'].labels)}; "
+            f"The template judge/{name} has labels {list(template.labels)}; "
             "a pairwise judge needs exactly two, such as [A, B]."
         )
-    return templates
+    needed = _NEEDS.get(mode)
+    if needed and needed not in template.inputs:
+        raise ConfigError(
+            f"judge.mode: {mode} needs a template that shows '{needed}'; {stage}/{name} shows "
+            f"{', '.join(sorted(template.inputs))}. Choose templates.{stage}: {_DEFAULTS[mode]}, "
+            "or another mode."
+        )
+    if mode == "labels" and "reasoning" in template.inputs:
+        raise ConfigError(
+            f"The template judge/{name} shows a reasoning, and judge.mode: labels makes none. Set "
+            "judge.mode: reasoning, or choose another template."
+        )
+    return template
+
+
+def for_judging(
+    templates: Mapping[Stage, Template], config: Config, constitution: Constitution
+) -> dict[Stage, Template]:
+    """The templates with that of the judge as its switches have it.
+
+    Raises:
+        ConfigError: the constitution lacks what the judge shows or asks about.
+    """
+    require_judgeable(config, constitution)
+    stage = judging_stage(config)
+    return {**templates, stage: judging_template(templates[stage], config, constitution)}
 
 
 def make_plan(
@@ -92,7 +134,13 @@ def make_plan(
         templates: one for each stage.
         engines: the models, by role.
         prompts_hash: hash of all prompts of the run.
+
+    Raises:
+        ConfigError: the judge cannot be asked in this way, or two judges are the same model.
     """
+    templates = for_judging(templates, config, constitution)
+    judges = {role: engine.fingerprint for role, engine in engines.judging.items()}
+    _require_different(judges)
     keys = {k: v for k, v in asked(config).items() if not k.startswith(_NAMES)}
     keys["constitution"] = constitution.hash
     keys["reading"] = _READING
@@ -101,6 +149,7 @@ def make_plan(
         "models.policy.fingerprint": engines.policy.fingerprint,
         "models.critic.fingerprint": engines.critic.fingerprint,
         "models.judge.fingerprint": engines.judge.fingerprint,
+        **{f"models.{role}.fingerprint": name for role, name in judges.items()},
     }
     determines = {k: v for k, v in keys.items() if not k.startswith("split.")}
     return Plan(
@@ -109,4 +158,16 @@ def make_plan(
         templates=templates,
         asked={**keys, "prompts": prompts_hash},
         hash=content_hash(determines),
+        judges=judges,
     )
+
+
+def _require_different(judges: Mapping[str, str]) -> None:
+    names = list(judges.values())
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        roles = " and ".join(role for role, name in judges.items() if name == twice)
+        raise ConfigError(
+            f"models.{roles} are the same model, {twice}, which gives the same answers. Name "
+            "different models."
+        )

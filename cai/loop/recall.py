@@ -8,8 +8,8 @@ from cai.config import parse_config
 from cai.constitution.models import Constitution
 from cai.engines.memo import Answer
 from cai.errors import ChangedRunError, RowEngineError
-from cai.judge import PairwiseJudge
-from cai.loop.plan import Plan, load_templates
+from cai.loop.judging import logprobs_of, open_jury
+from cai.loop.plan import Plan, for_judging, load_templates
 from cai.loop.walk import Desk, Walk
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ class Recall:
         """
         self._store = store
         config = parse_config(store.meta("config"), f"the config in {store.path}")
-        templates = load_templates(config)
+        stored = {k: v for k, v in store.meta("constitution").items() if k != "hash"}
+        constitution = Constitution.model_validate(stored)
+        templates = for_judging(load_templates(config), config, constitution)
         changed = tuple(
             f"templates.{stage}"
             for stage, facts in (store.meta("templates") or {}).items()
@@ -67,14 +69,19 @@ class Recall:
                 "first, or put the old templates back.",
                 changed,
             )
-        constitution = {k: v for k, v in store.meta("constitution").items() if k != "hash"}
-        self._modes = _judges(config)
+        fingerprints = store.meta("fingerprints")
+        judging = [role for role in fingerprints if role not in ("policy", "critic")]
+        # With a panel, `judge` is kept beside its members, and is the first of them.
+        panel = any(role.startswith("judges.") for role in judging)
+        judges = {r: fingerprints[r] for r in judging if not (panel and r == "judge")}
+        self._modes = _judges(config, judges)
         self._plan = Plan(
             config=config,
-            constitution=Constitution.model_validate(constitution),
+            constitution=constitution,
             templates=templates,
             asked=store.meta("asked"),
             hash=store.meta("plan"),
+            judges=judges,
         )
 
     async def request_ids(self, prompts: Iterable[Prompt]) -> set[str]:
@@ -90,25 +97,18 @@ class Recall:
                 await Walk(self._desk(memories, mode), prompt).run()
         return found
 
-    def _desk(self, memories: Mapping[str, Any], logprobs: Literal["auto", "never"]) -> Desk:
+    def _desk(self, memories: Mapping[str, Any], logprobs: Literal["auto", "never"] | None) -> Desk:
         plan = self._plan
         return Desk(
             plan=plan,
             policy=cast("Caller", memories["policy"]),
             critic=cast("Caller", memories["critic"]),
-            judge=PairwiseJudge(
-                memories["judge"],
-                plan.templates["judge"],
-                plan.config.judge,
-                logprobs=logprobs,
-                seed=plan.config.loop.seed,
-            ),
+            judge=open_jury(plan, memories, logprobs=logprobs),
         )
 
 
-def _judges(config: Config) -> tuple[Literal["auto", "never"], ...]:
-    """Ways in which the judge may have been asked."""
-    models = config.models
-    mode = (models.judge or models.critic or models.policy).logprobs
+def _judges(config: Config, judges: Iterable[str]) -> tuple[Literal["auto", "never"] | None, ...]:
+    """Ways in which the judges may have been asked; None is as the config says of each."""
+    modes = {logprobs_of(config.models, role) for role in judges}
     # A judge that turns out to give no log-probabilities is no longer asked for them on the way.
-    return ("auto", "never") if mode == "auto" else (mode,)
+    return (None, "never") if "auto" in modes else ("never",)

@@ -12,19 +12,22 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from cai.engines.memo import Answer
-from cai.judge import PairwiseJudge
+from cai.loop.judging import judging_stage, open_jury
 from cai.loop.walk import Desk, Walk
 from cai.records import Completion, TokenAlternative
+from cai.store.spending import ROLE_OF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cai.config import ModelConfig
     from cai.loop.plan import Plan
     from cai.loop.source import PromptSource
     from cai.records import Prompt, Request, Stage
 
-__all__ = ["SCENARIOS", "Scenario", "Tally", "rehearse", "request_tokens", "spread"]
+__all__ = ["SCENARIOS", "Lane", "Scenario", "Tally", "rehearse", "request_tokens", "spread"]
+
+Lane = tuple["Stage", str]
+"""A stage and the role that answers it; the members of a panel answer the same stage."""
 
 _CHARACTERS_PER_TOKEN = 4
 _TOKENS_PER_MESSAGE = 4
@@ -38,7 +41,8 @@ class Scenario:
     Args:
         length: of an answer, as a share of the most tokens that its stage allows.
         clean: share of critiques that find nothing to mend.
-        logprobs: whether a server gives log-probabilities when it is not known.
+        logprobs: whether a server gives log-probabilities when it is not known, and whether "10"
+            is one token, which saves a judge with scores from 1 to 10 further samples.
     """
 
     length: float
@@ -56,21 +60,20 @@ SCENARIOS: tuple[Scenario, Scenario, Scenario] = (
 
 @dataclass
 class Tally:
-    """What some prompts would ask: requests and tokens by stage, and pairs that are judged."""
+    """What some prompts would ask: requests and tokens by lane, and pairs that are judged."""
 
     prompts: int = 0
     pairs: int = 0
-    calls: dict[Stage, int] = field(default_factory=dict)
-    prompt_tokens: dict[Stage, int] = field(default_factory=dict)
-    completion_tokens: dict[Stage, int] = field(default_factory=dict)
+    calls: dict[Lane, int] = field(default_factory=dict)
+    prompt_tokens: dict[Lane, int] = field(default_factory=dict)
+    completion_tokens: dict[Lane, int] = field(default_factory=dict)
 
-    def add(self, request: Request, generated: int) -> None:
+    def add(self, lane: Lane, request: Request, generated: int) -> None:
         """Count a request and the tokens of its answer."""
-        stage = request.stage
-        self.calls[stage] = self.calls.get(stage, 0) + 1
+        self.calls[lane] = self.calls.get(lane, 0) + 1
         read = request_tokens(request)
-        self.prompt_tokens[stage] = self.prompt_tokens.get(stage, 0) + read
-        self.completion_tokens[stage] = self.completion_tokens.get(stage, 0) + generated
+        self.prompt_tokens[lane] = self.prompt_tokens.get(lane, 0) + read
+        self.completion_tokens[lane] = self.completion_tokens.get(lane, 0) + generated
 
 
 def request_tokens(request: Request) -> int:
@@ -101,7 +104,6 @@ def rehearse(
     plan: Plan,
     prompts: Sequence[Prompt],
     scenario: Scenario,
-    judge: ModelConfig,
     most_calls: int | None = None,
 ) -> Tally:
     """Walk prompts in their order, until there are none left or enough requests were made.
@@ -110,35 +112,28 @@ def rehearse(
         plan: what is asked; its hash is not used.
         prompts: at least one.
         scenario: what is assumed of the answers.
-        judge: the model that judges; tells whether log-probabilities are sure, or sure not to come.
         most_calls: stops after the prompt that reaches so many requests; walks all when absent.
     """
-    return asyncio.run(_rehearse(plan, prompts, scenario, judge, most_calls))
+    return asyncio.run(_rehearse(plan, prompts, scenario, most_calls))
 
 
 async def _rehearse(
     plan: Plan,
     prompts: Sequence[Prompt],
     scenario: Scenario,
-    judge: ModelConfig,
     most_calls: int | None,
 ) -> Tally:
     tally = Tally()
+    models = plan.config.models.roles
     # Only servers may keep log-probabilities to themselves.
-    gives = scenario.logprobs or judge.engine != "openai"
-    stand_in = _StandIn(plan, scenario, tally, gives)
-    desk = Desk(
-        plan=plan,
-        policy=stand_in,
-        critic=stand_in,
-        judge=PairwiseJudge(
-            stand_in,
-            plan.templates["judge"],
-            plan.config.judge,
-            logprobs=judge.logprobs,
-            seed=plan.config.loop.seed,
-        ),
-    )
+    judges = {
+        role: _StandIn(
+            plan, scenario, tally, scenario.logprobs or models[role].engine != "openai", role
+        )
+        for role in plan.judges
+    }
+    writer = _StandIn(plan, scenario, tally, logprobs=False)
+    desk = Desk(plan=plan, policy=writer, critic=writer, judge=open_jury(plan, judges))
     for prompt in prompts:
         row = await Walk(desk, prompt).run()
         tally.prompts += 1
@@ -151,28 +146,42 @@ async def _rehearse(
 class _StandIn:
     """Takes the place of a model behind the memo."""
 
-    def __init__(self, plan: Plan, scenario: Scenario, tally: Tally, logprobs: bool) -> None:
-        self._labels = plan.templates["judge"].labels
+    def __init__(
+        self, plan: Plan, scenario: Scenario, tally: Tally, logprobs: bool, role: str = ""
+    ) -> None:
+        self._labels = plan.templates[judging_stage(plan.config)].labels
         self._nothing = plan.templates["critique"].nothing
         self._scenario = scenario
         self._tally = tally
         self._logprobs = logprobs
+        self._role = role
         self._clean = self._evenly(scenario.clean)
+        self._scored: dict[object, Answer] = {}
 
     async def ask(self, request: Request) -> Answer:
         """Count the request, and answer with filler that differs from all answers before."""
+        if request.stage != "score":
+            return self._answer(request)
+        # An answer is in several pairs, and the memo knows its scores from the first of them.
+        key = (request.messages, request.sampling, request.sample_index)
+        if key not in self._scored:
+            self._scored[key] = self._answer(request)
+        return self._scored[key]
+
+    def _answer(self, request: Request) -> Answer:
         length = max(1, round(request.sampling.max_tokens * self._scenario.length))
-        self._tally.add(request, length)
+        self._tally.add((request.stage, self._role or ROLE_OF[request.stage]), request, length)
         number = sum(self._tally.calls.values())
         text = f"{number} {_WORD * (length * _CHARACTERS_PER_TOKEN // len(_WORD))}"
         alternatives: tuple[TokenAlternative, ...] = ()
         outcome: Literal["answered"] = "answered"
-        if request.stage == "judge":
+        if request.stage in ("judge", "score"):
             text = self._labels[0]
             if request.sampling.top_logprobs and self._logprobs:
+                other = -1 if self._scenario.logprobs else 1
                 alternatives = (
                     TokenAlternative(self._labels[0], -0.5),
-                    TokenAlternative(self._labels[1], -0.93),
+                    TokenAlternative(self._labels[other], -0.93),
                 )
         elif request.stage == "critique" and self._nothing and next(self._clean):
             text = self._nothing

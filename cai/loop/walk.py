@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cai.config import SamplingConfig
-    from cai.judge import PairwiseJudge
+    from cai.judge import Jury
     from cai.judge.pairwise import Asking
     from cai.loop.plan import Plan
     from cai.records import Pair, Prompt, Response, Revision
@@ -33,7 +33,7 @@ class Desk:
     plan: Plan
     policy: Asking
     critic: Asking
-    judge: PairwiseJudge
+    judge: Jury
 
 
 @dataclass(frozen=True)

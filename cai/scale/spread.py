@@ -84,7 +84,6 @@ def shards_of(run: Path, workers: int, prompts: int) -> list[Shard]:
 
 def shared_limits(config: Config, workers: int) -> Config:
     """The config for one of several workers: limits per minute are shared out evenly."""
-    models = config.models
 
     def share(model: ModelConfig) -> ModelConfig:
         limits = {
@@ -94,9 +93,4 @@ def shared_limits(config: Config, workers: int) -> Config:
         }
         return model.model_copy(update=limits)
 
-    shared = {
-        role: share(model)
-        for role in ("policy", "critic", "judge")
-        if (model := getattr(models, role)) is not None
-    }
-    return config.model_copy(update={"models": models.model_copy(update=shared)})
+    return config.model_copy(update={"models": config.models.over(share)})

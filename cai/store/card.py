@@ -7,6 +7,8 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cai.formats.layouts import LAYOUTS
+from cai.store.hub import configs_of, dataset_info
 from cai.store.spending import dollars
 
 if TYPE_CHECKING:
@@ -42,7 +44,14 @@ def render_card(manifest: Mapping[str, Any]) -> str:
         "number": _number,
         "dollars": lambda use: dollars(use["cost_usd"], use["unpriced"], use["calls"]),
     }
-    return environment.get_template("_card.md.jinja").render(m=manifest, configs=_configs(manifest))
+    configs = configs_of(manifest)
+    infos = dataset_info(configs)
+    return environment.get_template("_card.md.jinja").render(
+        m=manifest,
+        configs=configs,
+        infos=_yaml({"dataset_info": infos}) if infos else "",
+        layouts=[(name, LAYOUTS[name]) for name in manifest["layouts"]],
+    )
 
 
 def markdown(value: object) -> Markup:
@@ -58,20 +67,18 @@ def markdown(value: object) -> Markup:
     return Markup(escaped)  # noqa: S704 - escaped just above
 
 
-def _configs(manifest: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Tables that are not empty, each with its file per split; Parquet where there is a choice."""
-    best: dict[tuple[str, str], dict[str, Any]] = {}
-    for file in manifest["files"]:
-        split, _, base = file["name"].rpartition("/")
-        table, _, ending = base.partition(".")
-        key = (table, split or "train")
-        if file["rows"] and (key not in best or ending == "parquet"):
-            best[key] = {"split": key[1], "path": file["name"], "rows": file["rows"]}
-    tables = ("preferences", "sft", "undecided")
-    found = [
-        {"name": t, "files": [f for (name, _), f in best.items() if name == t]} for t in tables
-    ]
-    return [config for config in found if config["files"]]
+def _yaml(value: Any) -> Markup:
+    """Names and numbers of our own as YAML; no text of a run is among them."""
+    from io import StringIO
+
+    from markupsafe import Markup
+    from ruamel.yaml import YAML
+
+    yaml, text = YAML(typ="safe", pure=True), StringIO()
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(value, text)
+    return Markup(text.getvalue())  # noqa: S704 - nothing in it comes from outside
 
 
 def _rate(rate: Mapping[str, Any]) -> str:

@@ -26,19 +26,22 @@ _CHARACTERS = 8_000_000
 class ExportedFile:
     """A written file. `name` is relative to the folder of the export, with `/`; sizes in bytes.
 
-    `rows` is None for a file that is no table.
+    `rows` is None for a file that is no table. `arrow_bytes` is the size of its columns in memory;
+    None for one that is not Parquet.
     """
 
     name: str
     rows: int | None
     bytes: int
     sha256: str
+    arrow_bytes: int | None = None
 
 
 class TableFile(Protocol):
     """A file that takes records one at a time."""
 
     rows: int
+    arrow_bytes: int | None
 
     def write(self, record: dict[str, Any]) -> None:
         """Append one record."""
@@ -55,6 +58,7 @@ class JsonlFile:
     def __init__(self, path: Path) -> None:
         """Create the file."""
         self.rows = 0
+        self.arrow_bytes: int | None = None
         self._file: IO[bytes] = path.open("wb")
 
     def write(self, record: dict[str, Any]) -> None:
@@ -75,6 +79,7 @@ class ParquetFile:
         import pyarrow.parquet as pq
 
         self.rows = 0
+        self.arrow_bytes: int | None = 0
         self._schema = SCHEMAS[table]()
         self._writer: pq.ParquetWriter = pq.ParquetWriter(path, self._schema, compression="zstd")
         self._waiting: list[dict[str, Any]] = []
@@ -84,13 +89,7 @@ class ParquetFile:
         """Append one record; it is on disk when its batch is full."""
         self._waiting.append(record)
         self.rows += 1
-        self._characters += sum(
-            len(message["content"])
-            for column in record.values()
-            if isinstance(column, list)
-            for message in column
-            if isinstance(message, dict) and "content" in message
-        )
+        self._characters += _characters(record)
         if len(self._waiting) >= _RECORDS or self._characters >= _CHARACTERS:
             self._flush()
 
@@ -105,11 +104,25 @@ class ParquetFile:
 
         batch = pa.RecordBatch.from_pylist(self._waiting, schema=self._schema)
         self._writer.write_batch(batch)
+        self.arrow_bytes = (self.arrow_bytes or 0) + batch.nbytes
         self._waiting, self._characters = [], 0
 
 
-def facts_of(path: Path, name: str, rows: int | None) -> ExportedFile:
+def _characters(value: Any) -> int:
+    """Of all texts in a record, also those of its messages."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return 0
+    return sum(map(_characters, value))
+
+
+def facts_of(
+    path: Path, name: str, rows: int | None, arrow_bytes: int | None = None
+) -> ExportedFile:
     """Size and SHA-256 of a finished file."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return ExportedFile(name, rows, path.stat().st_size, digest)
+    return ExportedFile(name, rows, path.stat().st_size, digest, arrow_bytes)

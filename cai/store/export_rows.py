@@ -6,12 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from cai.formats.writing import answer, messages, usable_revisions
 from cai.hashing import short_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cai.records import Message, Pair, Prompt, Row
+    from cai.records import Pair, Row
     from cai.store.run import RunStore
 
 __all__ = ["Pedigree", "public", "row_records", "sft_records", "table_of"]
@@ -33,11 +34,13 @@ class Pedigree:
         """Read it from the facts of a run."""
         constitution: Mapping[str, Any] = store.meta("constitution") or {}
         fingerprints: Mapping[str, str] = store.meta("fingerprints") or {}
+        panel = [name for role, name in fingerprints.items() if role.startswith("judges.")]
+        judges = panel or [fingerprints.get("judge", "")]
         return cls(
             constitution=f"{constitution.get('name', '')}@{constitution.get('version', '')}",
             constitution_hash=constitution.get("hash", ""),
             critic=public(fingerprints.get("critic", "")),
-            judge=public(fingerprints.get("judge", "")),
+            judge=", ".join(map(public, judges)),
         )
 
 
@@ -82,27 +85,24 @@ def sft_records(
         pedigree: of the run.
         which: the last usable revision of each chain (`final`), or that of every round (`all`).
     """
-    for sample, chain in enumerate(row.revisions):
-        usable = [revision for revision in chain if revision.outcome == "revised"]
-        for last, revision in enumerate(usable, 1):
-            if which == "final" and last < len(usable):
-                continue
-            yield {
-                "messages": _messages(row.prompt) + _answer(revision.text),
-                "id": short_id([row.prompt.id, "revision", sample, revision.round, revision.text]),
-                "prompt_id": row.prompt.id,
-                "source": "revision",
-                "sample": sample,
-                "round": revision.round,
-                # A later round builds on the earlier ones, so their principles count as well.
-                "principle_ids": [done.principle_id for done in usable[:last]],
-                "tags": list(row.prompt.tags),
-                "constitution": pedigree.constitution,
-                "constitution_hash": pedigree.constitution_hash,
-                "model": pedigree.critic,
-                "plan": row.plan,
-                "request_id": revision.revise_request_id,
-            }
+    for usable in usable_revisions(row, which):
+        sample, revision = usable.sample, usable.revision
+        yield {
+            "messages": messages(row.prompt) + answer(revision.text),
+            "id": short_id([row.prompt.id, "revision", sample, revision.round, revision.text]),
+            "prompt_id": row.prompt.id,
+            "source": "revision",
+            "sample": sample,
+            "round": revision.round,
+            # A later round builds on the earlier ones, so their principles count as well.
+            "principle_ids": [done.principle_id for done in usable.upto],
+            "tags": list(row.prompt.tags),
+            "constitution": pedigree.constitution,
+            "constitution_hash": pedigree.constitution_hash,
+            "model": pedigree.critic,
+            "plan": row.plan,
+            "request_id": revision.revise_request_id,
+        }
 
 
 def _preference(pair: Pair, row: Row, pedigree: Pedigree) -> dict[str, Any]:
@@ -110,9 +110,9 @@ def _preference(pair: Pair, row: Row, pedigree: Pedigree) -> dict[str, Any]:
     p = pair.p
     assert p is not None
     return {
-        "prompt": _messages(row.prompt),
-        "chosen": _answer(pair.first),
-        "rejected": _answer(pair.second),
+        "prompt": messages(row.prompt),
+        "chosen": answer(pair.first),
+        "rejected": answer(pair.second),
         "p": p,
         "margin": 2.0 * p - 1.0,
         "id": pair.id,
@@ -126,9 +126,9 @@ def _preference(pair: Pair, row: Row, pedigree: Pedigree) -> dict[str, Any]:
 
 def _undecided(pair: Pair, row: Row, pedigree: Pedigree) -> dict[str, Any]:
     return {
-        "prompt": _messages(row.prompt),
-        "first": _answer(pair.first),
-        "second": _answer(pair.second),
+        "prompt": messages(row.prompt),
+        "first": answer(pair.first),
+        "second": answer(pair.second),
         "p": pair.p,
         "outcome": pair.verdict.outcome if pair.verdict else "not judged",
         "note": pair.note,
@@ -143,6 +143,7 @@ def _undecided(pair: Pair, row: Row, pedigree: Pedigree) -> dict[str, Any]:
 
 def _pedigree(pair: Pair, row: Row, pedigree: Pedigree) -> dict[str, Any]:
     verdicts = pair.verdict.principles if pair.verdict else ()
+    names = pair.verdict.judged_by if pair.verdict else ()
     principle_ids = dict.fromkeys(i for verdict in verdicts for i in verdict.principle_ids)
     return {
         "source": "ai",
@@ -150,7 +151,9 @@ def _pedigree(pair: Pair, row: Row, pedigree: Pedigree) -> dict[str, Any]:
         "tags": list(row.prompt.tags),
         "constitution": pedigree.constitution,
         "constitution_hash": pedigree.constitution_hash,
-        "judge": pedigree.judge,
+        # Names are kept where it was not the one judge of the run: a panel, or the fallback.
+        "judge": ", ".join(public(name) if name else pedigree.judge for name in names)
+        or pedigree.judge,
         "plan": row.plan,
         "orders": [
             {
@@ -168,15 +171,3 @@ def _pedigree(pair: Pair, row: Row, pedigree: Pedigree) -> dict[str, Any]:
             for order in verdict.orders
         ],
     }
-
-
-def _messages(prompt: Prompt) -> list[dict[str, str]]:
-    return [_message(message) for message in prompt.messages]
-
-
-def _message(message: Message) -> dict[str, str]:
-    return {"role": message.role, "content": message.content}
-
-
-def _answer(text: str) -> list[dict[str, str]]:
-    return [{"role": "assistant", "content": text}]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cai.formats.schema import LAYOUT_SCHEMAS, messages_type
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -17,7 +19,7 @@ def _sft() -> pa.Schema:
 
     return pa.schema(
         [
-            ("messages", _messages()),
+            ("messages", messages_type()),
             ("id", pa.string()),
             ("prompt_id", pa.string()),
             ("source", pa.string()),
@@ -39,9 +41,9 @@ def _preferences() -> pa.Schema:
 
     return pa.schema(
         [
-            ("prompt", _messages()),
-            ("chosen", _messages()),
-            ("rejected", _messages()),
+            ("prompt", messages_type()),
+            ("chosen", messages_type()),
+            ("rejected", messages_type()),
             ("p", pa.float64()),
             ("margin", pa.float64()),
             ("id", pa.string()),
@@ -59,9 +61,9 @@ def _undecided() -> pa.Schema:
 
     return pa.schema(
         [
-            ("prompt", _messages()),
-            ("first", _messages()),
-            ("second", _messages()),
+            ("prompt", messages_type()),
+            ("first", messages_type()),
+            ("second", messages_type()),
             ("p", pa.float64()),
             ("outcome", pa.string()),
             ("note", pa.string()),
@@ -103,15 +105,10 @@ def _pedigree() -> list[tuple[str, pa.DataType]]:
     ]
 
 
-def _messages() -> pa.DataType:
-    import pyarrow as pa
-
-    return pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-
-
 SCHEMAS: Mapping[str, Callable[[], pa.Schema]] = {
     "sft": _sft,
     "preferences": _preferences,
     "undecided": _undecided,
+    **LAYOUT_SCHEMAS,
 }
 """Functions, so that pyarrow is loaded only when a Parquet file is written."""

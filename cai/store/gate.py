@@ -51,12 +51,15 @@ def labels_state(store: RunReader) -> str:
         iter(store.select("SELECT plan_id FROM sampling_plans ORDER BY number DESC LIMIT 1")), None
     )
     labels: dict[tuple[str, str, str], str] = {}
-    for role, annotator, item, record in store.select(
-        "SELECT role, annotator_id, item_id, CAST(record AS TEXT) FROM actions "
+    for role, annotator, item, record, withdrawn in store.select(
+        "SELECT role, annotator_id, item_id, CAST(record AS TEXT), "
+        "json_extract(CAST(record AS TEXT), '$.choice') IS NULL FROM actions "
         "JOIN annotators USING (annotator_id) "
         "WHERE kind = 'human' AND role <> 'practice' ORDER BY number"
     ):
-        labels[role, annotator, item] = record
+        labels.pop((role, annotator, item), None)
+        if not withdrawn:
+            labels[role, annotator, item] = record
     retired = sorted(group for (group,) in store.select("SELECT group_id FROM retired"))
     asked = [store.meta("plan"), store.meta("epoch")]
     return content_hash(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cai.store.export_folder import KIND
 from cai.store.export_rows import public
+from cai.store.gate import gate_facts
 from cai.store.spending import ROLE_OF
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ def make_manifest(
         "spending": _public(plain_spending(spending)),
         "rows": rows,
         "sft": sft,
+        "validation": gate_facts(store),
         "summary": plain_summary(summary),
         "files": [asdict(file) for file in files],
     }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cai.records import Prompt
 
-__all__ = ["PERMUTATIONS", "Signer", "agreement", "band_keys", "shingles"]
+__all__ = ["PERMUTATIONS", "Signer", "agreement", "band_keys", "shingles", "words_of"]
 
 PERMUTATIONS = 128
 """Values in a signature, each an unsigned 32-bit number."""
@@ -71,14 +71,23 @@ def shingles(prompt: Prompt) -> frozenset[str]:
     for message in prompt.messages:
         if message.role != "user":
             continue
-        text = unicodedata.normalize("NFKC", message.content).casefold()
-        words = _WORD.findall(_INSIDE.sub("", text)) or text.split()
+        words = words_of(message.content)
         found.update(
             " ".join(words[i : i + _WORDS]) for i in range(max(1, len(words) - _WORDS + 1))
         )
     found.discard("")
     # Without any text there is nothing to compare: such a prompt is like no other.
     return frozenset(found or {prompt.id})
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text after NFKC and case folding, without punctuation.
+
+    A text without words (emoji, punctuation) gives what stands between its blanks.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    words: list[str] = _WORD.findall(_INSIDE.sub("", folded))
+    return words or folded.split()
 
 
 def agreement(signature: bytes, others: Iterable[bytes]) -> list[int]:

@@ -18,6 +18,7 @@ ROLE_OF: dict[Stage, Literal["policy", "critic", "judge"]] = {
     "sample": "policy",
     "critique": "critic",
     "revise": "critic",
+    "reason": "judge",
     "judge": "judge",
     "score": "judge",
 }
@@ -122,9 +123,16 @@ def _calls_of(row: Row) -> Iterator[tuple[Stage, str]]:
     for pair in row.pairs:
         for verdict in pair.verdict.principles if pair.verdict else ():
             for order in verdict.orders:
+                # First, because each is among the ids of its order, too.
+                for reasoning in order.reasonings:
+                    yield "reason", reasoning.request_id
                 yield "judge", order.request_id
                 for request_id in order.more_request_ids:
                     yield "judge", request_id
+            for score in verdict.scores:
+                yield "score", score.request_id
+                for request_id in score.more_request_ids:
+                    yield "score", request_id
 
 
 def dollars(usd: float, unpriced: int, calls: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cai.store.connect import locked_since
+from cai.store.gate import gate_facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +38,8 @@ class RunStatus:
     `rows` counts rows by split and status; `waiting` are prompts that have been read and have no
     row yet. `total` is the number of different prompts that the run is to see, None when it is not
     known, as for a shard. `started` (Unix seconds) and `pace` are None when no process is at work,
-    and `seconds_left` when there is no pace or no total.
+    and `seconds_left` when there is no pace or no total. `validation` says whether people have
+    checked the labels, as manifests do.
     """
 
     run: str
@@ -55,6 +57,7 @@ class RunStatus:
     pace: Pace | None
     seconds_left: float | None
     batches: tuple[StoredBatch, ...]
+    validation: Mapping[str, Any]
 
     def count(self, status: str) -> int:
         """How many rows have a status, over all splits."""
@@ -100,6 +103,7 @@ def run_status(store: RunStore, now: float | None = None) -> RunStatus:
         pace=pace,
         seconds_left=left,
         batches=tuple(store.open_batches()),
+        validation=gate_facts(store),
     )
 
 

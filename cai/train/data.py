@@ -65,6 +65,18 @@ class Data(Generic[_Kind]):
     sources: tuple[SourceFacts, ...]
 
     @property
+    def label_noise(self) -> float | None:
+        """Share of the training labels that people contradict; None where a source's is unknown.
+
+        Sources count by their examples and weights; labels by people have none.
+        """
+        parts = [(s.weight * s.train, s.standing.noise) for s in self.sources if s.train]
+        known = [(weight, noise) for weight, noise in parts if noise is not None]
+        if not parts or len(known) < len(parts):
+            return None
+        return sum(weight * noise for weight, noise in known) / sum(w for w, _ in known)
+
+    @property
     def hash(self) -> str:
         """Of all examples, texts and labels, in their order."""
         return content_hash([s.hash for s in self.sources])
@@ -163,6 +175,8 @@ def _as(kind: Any, example: Example) -> Any:
     """The example as another kind, or None where it does not hold what that needs."""
     if isinstance(example, kind):
         return example
+    if isinstance(example, PromptExample):
+        return None
     if kind is PromptExample:
         return kind(example.prompt, short_id([[m.role, m.content] for m in example.prompt]))
     if kind is Demonstration and isinstance(example, Preference):

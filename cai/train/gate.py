@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cai.errors import GateError
 
 if TYPE_CHECKING:
+    from cai.store.gate import GateVerdict
     from cai.train.settings import SourceConfig, TrainConfig
 
 __all__ = ["Standing", "Validation", "check_gate", "standing_of"]
@@ -42,11 +43,13 @@ class Standing:
         validated: whether they may be trained on.
         said: why, in words for the card and for errors.
         labels: pairs that people have labelled.
+        noise: share of the labels that people contradict; None where it was not estimated.
     """
 
     validated: bool
     said: str
     labels: int = 0
+    noise: float | None = None
 
 
 def standing_of(source: SourceConfig, validation: Validation | None) -> Standing:
@@ -56,14 +59,20 @@ def standing_of(source: SourceConfig, validation: Validation | None) -> Standing
         StoreError: the run cannot be read.
     """
     if source.run is not None:
-        return _of_run(Path(source.run))
+        found = _of_run(Path(source.run))
+        if found.noise is None and validation is not None:
+            return replace(found, noise=validation.label_noise)
+        return found
     if source.origin == "human":
-        return Standing(validated=True, said="labels by people")
+        return Standing(validated=True, said="labels by people", noise=0.0)
     if validation is None:
         return Standing(validated=False, said="not validated: people have not been asked")
     said = "passed" if validation.passed else "not passed"
     return Standing(
-        validation.passed, f"gate {said} with {validation.labels} pairs", validation.labels
+        validated=validation.passed,
+        said=f"gate {said} with {validation.labels} pairs",
+        labels=validation.labels,
+        noise=validation.label_noise,
     )
 
 
@@ -84,10 +93,16 @@ def check_gate(config: TrainConfig, standings: list[Standing]) -> None:
 
 def _of_run(folder: Path) -> Standing:
     from cai.store import RunStore
+    from cai.store.calibrated import read_calibration
     from cai.store.gate import read_gate
 
     with RunStore.read(folder) as store:
-        found = read_gate(store)
+        found, fitted = read_gate(store), read_calibration(store)
+    noise = fitted.noise.rate if fitted and fitted.noise else None
+    return replace(_by_gate(found), noise=noise)
+
+
+def _by_gate(found: tuple[GateVerdict, bool] | None) -> Standing:
     if found is None:
         return Standing(validated=False, said="not validated: people have not been asked")
     verdict, holds = found

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cai.train.gate import Validation
     from cai.train.log import TrainLog
-    from cai.train.settings import Method, TrainConfig
+    from cai.train.settings import DPOConfig, Method, TrainConfig
 
 __all__ = ["Trained", "train_offline"]
 
@@ -169,15 +169,8 @@ def _dpo(job: _Job, validation: Validation | None) -> Trained:
     from cai.train.preference import PreferenceTrainer, needs_reference, pair_collate, pair_encode
 
     settings = job.config.dpo
-    noise = settings.label_noise
-    if noise is None and validation is not None:
-        noise = validation.label_noise
-    if settings.loss in ("robust", "cdpo") and noise is None:
-        raise ConfigError(
-            f"dpo.loss: {settings.loss} needs the share of wrong labels, and no validation has "
-            "estimated it. Set dpo.label_noise (for example 0.1), or use loss: sigmoid."
-        )
     data = load_data(Preference, job.config, validation=validation)
+    noise = _label_noise(settings, data)
     policy = load_policy(job.config.model)
     encoder = _encoder(job, policy)
     reference = None
@@ -194,6 +187,26 @@ def _dpo(job: _Job, validation: Validation | None) -> Trained:
     collate = pair_collate(policy.tokenizer.pad_token_id)
     options: dict[str, Any] = {"settings": settings, "label_noise": noise}
     return job.carry_out(policy, data, PreferenceTrainer, encode, collate, **options)
+
+
+def _label_noise(settings: DPOConfig, data: Data[Any]) -> float | None:
+    """What the config says, or else what people's labels of the data have shown."""
+    noise = settings.label_noise
+    if noise is not None or settings.loss not in ("robust", "cdpo"):
+        return noise
+    noise = data.label_noise
+    if noise is None:
+        raise ConfigError(
+            f"dpo.loss: {settings.loss} needs the share of wrong labels, and not every source of "
+            "data has an estimate. Make it with cai judge calibrate RUN, set dpo.label_noise (for "
+            "example 0.1), or use loss: sigmoid."
+        )
+    if noise >= 0.5:
+        raise ConfigError(
+            f"dpo.loss: {settings.loss} needs a share of wrong labels below 0.5, and people "
+            f"contradict {noise:.0%} of these. Such labels teach the contrary: use another judge."
+        )
+    return noise
 
 
 def _kto(job: _Job, validation: Validation | None) -> Trained:

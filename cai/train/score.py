@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from cai.errors import InputError, UsageError
-from cai.train.examples import Preference, Ranking
+from cai.train.examples import Preference, PromptExample, Ranking
 from cai.train.files import read_lines
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cai.records import Message
+    from cai.train.examples import Demonstration, Rating
     from cai.train.files import Example
     from cai.train.rewards.base import Reward
 
@@ -31,7 +32,7 @@ class Scores:
 
     Args:
         rows: lines that were scored.
-        left_out: lines that compare equal answers, or hold no decided comparison.
+        left_out: lines that compare equal answers, or hold no decided comparison or no answer.
         rewards: their count, sum and sum of squares.
         pairs: figures of the comparisons as `cai.train.intervals.pairwise_summary` gives them, with
             `accuracy`; lengths are characters. Empty without comparisons.
@@ -90,7 +91,7 @@ def score_file(
         if not scores.rows:
             raise InputError(
                 f"{path}: nothing to score, {scores.left_out} lines were left out because their "
-                "answers are equal or neither is preferred."
+                "answers are equal, neither is preferred or there are none."
             )
         part.replace(output)
     finally:
@@ -115,7 +116,11 @@ def _together(
 def _scored(
     reward: Reward, lines: list[tuple[int, Example | None]], scores: Scores, wins: _Wins
 ) -> Iterator[dict[str, Any]]:
-    examples = [(number, example) for number, example in lines if example is not None]
+    examples = [
+        (number, example)
+        for number, example in lines
+        if example is not None and not isinstance(example, PromptExample)
+    ]
     scores.left_out += len(lines) - len(examples)
     prompts: list[tuple[Message, ...]] = []
     answers: list[str] = []
@@ -149,7 +154,7 @@ def _scored(
             yield {"line": number, "reward": found[0]}
 
 
-def _answers(example: Example) -> list[str]:
+def _answers(example: Preference | Ranking | Rating | Demonstration) -> list[str]:
     if isinstance(example, Preference):
         return [example.chosen, example.rejected]
     if isinstance(example, Ranking):

@@ -177,7 +177,7 @@ class DPOConfig(Section):
     """`sigmoid` takes p as the target; otherwise the likelier answer counts as certainly better."""
     label_noise: float | None = Field(default=None, ge=0.0, lt=0.5)
     """Share of labels that are wrong, for `robust` and `cdpo`; when absent, the estimate that
-    validation made."""
+    `cai judge calibrate` has left in the run."""
     gamma: float = Field(default=0.5, ge=0.0)
     """Target margin of `simpo`, in units of its reward."""
 

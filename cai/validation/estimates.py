@@ -11,7 +11,7 @@ from cai.validation.judged import right
 from cai.validation.sampling.frame import held_out_pairs
 from cai.validation.sampling.strata import stratum_of
 from cai.validation.statistics.ppi import ppi_mean
-from cai.validation.table import NAMES, judge_code
+from cai.validation.table import judge_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,19 +86,19 @@ def estimate(store: RunStore, labels: Labels, plan: SamplingPlan, table: LabelTa
 
 
 def _add_revision(wins: _Sample, pair: Pair, said: int | None, place: tuple[str, str]) -> None:
-    """The revision is the second answer."""
-    if pair.p is not None:
-        wins.add(None if said is None else _WINS[said], 1.0 - pair.p, *place)
+    """The revision is the second answer. Where the judge said nothing, it may as well have won."""
+    prediction = 0.5 if pair.p is None else 1.0 - pair.p
+    wins.add(None if said is None else _WINS[said], prediction, *place)
 
 
 def _marks(labels: Labels) -> dict[str, tuple[float | None, float | None]]:
-    """The share of people who marked each answer of a pair as a refusal."""
+    """The share of those who were asked who marked each answer of a pair as a refusal."""
     marks: dict[str, list[tuple[bool, bool]]] = {}
     for (_, item_id), action in labels.current(kind="human").items():
         said = action.annotation
-        if said.choice in NAMES or said.choice == "both_bad":
-            marked = bool(said.first_refuses), bool(said.second_refuses)
-            marks.setdefault(item_id, []).append(marked)
+        if said.choice == "skip" or said.first_refuses is None or said.second_refuses is None:
+            continue
+        marks.setdefault(item_id, []).append((said.first_refuses, said.second_refuses))
     return {
         item_id: (float(np.mean([m[0] for m in all_])), float(np.mean([m[1] for m in all_])))
         for item_id, all_ in marks.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from cai.errors import StoreError, UsageError
@@ -102,7 +103,7 @@ class Labels:
         Raises:
             UsageError: the name is empty or too long, or was used by another kind of annotator.
         """
-        name = " ".join(name.split())
+        name = unicodedata.normalize("NFC", " ".join(name.split()))
         if not name or len(name) > _NAME or not name.isprintable():
             raise UsageError(
                 f"Got an annotator's name of {len(name)} characters. Allowed: 1 to {_NAME} that "

@@ -52,7 +52,10 @@ class Promotion:
 def promote(labels: Labels, *, share: float = 1.0) -> Promotion:
     """Hand the labels of people to training, and retire their prompt groups for good.
 
-    A group goes as a whole: a trainer that has seen one of two near-duplicates has seen both.
+    A group goes as a whole: a trainer that has seen one of two near-duplicates has seen both. Which
+    groups go must not depend on what people said of them, or the labels that stay would no longer
+    be those of a random sample. So groups without a winner go as well, although nothing is learned
+    from them.
 
     Args:
         labels: of the run, whose store is open for writing.
@@ -62,18 +65,19 @@ def promote(labels: Labels, *, share: float = 1.0) -> Promotion:
         UsageError: no label by a person names a winner.
     """
     table = read_table(labels)
-    shares = _shares(table)
-    groups = list(dict.fromkeys(g for g, p in zip(table.groups, shares, strict=True) if p != 0.5))
-    if not groups:
-        raise UsageError(
-            f"No pair of the run {labels.store.folder} has a winner by people's labels; at least "
-            f"one is needed to promote. Have pairs labelled first: cai review {labels.store.folder}"
-        )
+    groups = list(dict.fromkeys(table.groups))
     chosen = set(groups[: max(1, round(share * len(groups)))])
-    labels.retire(chosen)
     pairs = sum(
-        item.group_id in chosen and p != 0.5 for item, p in zip(table.items, shares, strict=True)
+        item.group_id in chosen and p != 0.5
+        for item, p in zip(table.items, _shares(table), strict=True)
     )
+    if not pairs:
+        raise UsageError(
+            f"None of the {len(chosen):,} prompt groups to be promoted has a winner by people's "
+            "labels; at least one is needed. Name a larger --share, or have pairs labelled first: "
+            f"cai review {labels.store.folder}"
+        )
+    labels.retire(chosen)
     left = sum(group not in chosen for group in table.groups)
     return Promotion(pairs, len(chosen), left)
 
@@ -102,8 +106,7 @@ def promoted(store: RunStore) -> Iterator[HumanPreference]:
 def _shares(table: LabelTable) -> list[float]:
     """The share of people who prefer the first answer; an adjudicator's word stands alone."""
     shares = []
-    for ratings, gold in zip(table.ratings, table.gold, strict=True):
-        given = ratings[ratings >= 0]
-        ruled = gold >= 0 and gold not in given
-        shares.append(float(_VALUES[gold] if ruled else _VALUES[given].mean()))
+    for ratings, ruled in zip(table.ratings, table.ruled, strict=True):
+        counted = [ruled] if ruled >= 0 else ratings[ratings >= 0]
+        shares.append(float(_VALUES[counted].mean()))
     return shares

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cai.errors import UsageError
 from cai.validation.estimates import estimate
 from cai.validation.judged import judge_against_people
 from cai.validation.records import item_id
+from cai.validation.sampling.frame import held_out_pairs
 from cai.validation.statistics.agreement import agreement
 from cai.validation.statistics.alt_test import alt_test
 from cai.validation.statistics.annotators import LabelledItem, annotator_report
@@ -18,7 +20,7 @@ from cai.validation.statistics.gold import majority
 from cai.validation.table import CODES, code_of, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from cai.config import ValidationConfig
     from cai.store import RunStore
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from cai.validation.statistics.alt_test import AltTest
     from cai.validation.statistics.annotators import AnnotatorReport
     from cai.validation.table import LabelTable
+
+    _NamesOf = Callable[[Item], Iterable[str]]
 
 __all__ = ["Report", "make_report"]
 
@@ -82,16 +86,18 @@ def make_report(
         draws: bootstrap samples of each interval.
 
     Raises:
-        UsageError: there is no sampling plan.
+        UsageError: there is no sampling plan, or the run has changed since it was made.
         StoreError: the run cannot be read.
     """
     plan, table = labels.needed_plan(), read_table(labels, settings.gold)
     kinds, items = {a.id: a.kind for a in labels.annotators()}, labels.items()
+    _require_current(store, items)
     asked = {item.item_id for item in items}
     return Report(
         plan=plan,
         items=sum(not item.repeat for item in items),
-        labels=Counter(kinds[who] for who, item in labels.current() if item in asked),
+        # As a plain dict: dataclasses.asdict cannot copy a Counter.
+        labels=dict(Counter(kinds[who] for who, item in labels.current() if item in asked)),
         labelled=len(table.items),
         settled=table.settled,
         annotators=tuple(_annotators(labels, table)),
@@ -99,9 +105,26 @@ def make_report(
         by_principle=_sliced(table, _principles, draws),
         by_tag=_sliced(table, lambda item: item.prompt.tags, draws),
         judge=judge_against_people(table, draws=draws),
-        alternative=alt_test(table.ratings, table.judge, skill=settings.gate.skill),
+        alternative=alt_test(
+            table.ratings, table.judge, skill=settings.gate.skill, clusters=table.groups
+        ),
         estimates=estimate(store, labels, plan, table),
     )
+
+
+def _require_current(store: RunStore, items: Iterable[Item]) -> None:
+    """Refuse a sample of what the run no longer holds: another judge said it, or of other texts."""
+    drawn = {item.item_id: item.pair for item in items if not item.repeat}
+    missing = dict(drawn)
+    for _, pair in held_out_pairs(store):
+        if missing.get(pair.id) == pair:
+            del missing[pair.id]
+    if missing:
+        raise UsageError(
+            f"The run {store.folder} has changed since its sample was drawn: {len(missing):,} of "
+            f"{len(drawn):,} pairs are gone or judged otherwise. Draw again: cai validate plan "
+            f"{store.folder}. Labels on pairs of the same texts count again."
+        )
 
 
 def _sliced(table: LabelTable, names_of: _NamesOf, draws: int) -> dict[str, Agreement]:
@@ -152,9 +175,3 @@ def _labelled(item: Item, action: Action, order: int, others: Mapping[str, int])
         seconds=said.seconds,
         others=-1 if item.repeat else others.get(item.item_id, -1),
     )
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    _NamesOf = Callable[[Item], Iterable[str]]

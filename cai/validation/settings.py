@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cai.config import ValidationConfig
+from cai.errors import ConfigError
 from cai.yaml import parse_model
 
 if TYPE_CHECKING:
@@ -29,5 +30,7 @@ def settings_of(store: RunStore, overrides: Mapping[str, Any] | None = None) -> 
     for dotted, value in (overrides or {}).items():
         section, _, leaf = dotted.rpartition(".")
         place = stored if not section else stored.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"{dotted}: '{section}' is a value, and has no keys of its own.")
         place[leaf] = value
     return parse_model(ValidationConfig, stored, f"validation in {store.folder}")

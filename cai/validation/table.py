@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cai.records import Pair
     from cai.validation.labels import Labels
-    from cai.validation.records import Annotator, Choice, Item
+    from cai.validation.records import Annotator, AnnotatorKind, Choice, Item
 
 __all__ = ["CODES", "NAMES", "GoldMethod", "LabelTable", "code_of", "judge_code", "read_table"]
 
@@ -40,6 +40,7 @@ class LabelTable:
         items: (n,) items with at least one label by a person.
         annotators: (a,) people with at least one label.
         ratings: (n, a) codes, -1 where there is no label.
+        ruled: (n,) what an adjudicator said, -1 where none did.
         gold: (n,) the label that counts, -1 where people are divided.
         settled: how many gold labels came about in which way.
     """
@@ -47,6 +48,7 @@ class LabelTable:
     items: tuple[Item, ...]
     annotators: tuple[Annotator, ...]
     ratings: NDArray[np.int64]
+    ruled: NDArray[np.int64]
     gold: NDArray[np.int64]
     settled: Mapping[str, int]
 
@@ -78,7 +80,10 @@ def judge_code(pair: Pair) -> int:
 
 
 def read_table(
-    labels: Labels, method: GoldMethod = "majority", items: Iterable[Item] | None = None
+    labels: Labels,
+    method: GoldMethod = "majority",
+    items: Iterable[Item] | None = None,
+    kind: AnnotatorKind = "human",
 ) -> LabelTable:
     """The labels of people that count now.
 
@@ -86,12 +91,13 @@ def read_table(
         labels: of the run.
         method: how several labels of an item become one; an adjudicator's word comes first.
         items: which to look at; those of the current plan when absent.
+        kind: of the annotators, for benchmarks that a program has labelled.
     """
     asked = labels.items() if items is None else items
     showings = {item.item_id: item for item in asked if not item.repeat}
     found = {
         key: code
-        for key, action in labels.current(kind="human").items()
+        for key, action in labels.current(kind=kind).items()
         if key[1] in showings and (code := code_of(action.annotation.choice)) >= 0
     }
     named = {item_id for _, item_id in found}
@@ -101,18 +107,20 @@ def read_table(
     ratings = np.full((len(rows), len(columns)), -1, dtype=np.int64)
     for (annotator_id, item_id), code in found.items():
         ratings[rows[item_id], columns[annotator_id]] = code
-    ruled = {
-        item_id: code_of(action.annotation.choice)
-        for (_, item_id), action in labels.current("adjudicate", "human").items()
+    rulings = {
+        item_id: code
+        for (_, item_id), action in labels.current("adjudicate", kind).items()
+        if (code := code_of(action.annotation.choice)) >= 0
     }
-    gold, settled = _gold(ratings, [ruled.get(item_id, -1) for item_id in rows], method)
+    ruled = np.array([rulings.get(item_id, -1) for item_id in rows], dtype=np.int64)
+    gold, settled = _gold(ratings, ruled, method)
     kept = tuple(showings[item_id] for item_id in rows)
-    return LabelTable(kept, tuple(annotators), ratings, gold, settled)
+    return LabelTable(kept, tuple(annotators), ratings, ruled, gold, settled)
 
 
 def _gold(
-    ratings: NDArray[np.int64], ruled: list[int], method: GoldMethod
-) -> tuple[NDArray[np.int64], Counter[str]]:
+    ratings: NDArray[np.int64], ruled: NDArray[np.int64], method: GoldMethod
+) -> tuple[NDArray[np.int64], dict[str, int]]:
     gold, settled = np.full(len(ratings), -1, dtype=np.int64), Counter[str]()
     voted = _voted(ratings, method)
     for row, labels in enumerate(ratings):
@@ -126,7 +134,7 @@ def _gold(
         else:
             how = "open"
         settled[how] += 1
-    return gold, settled
+    return gold, dict(settled)
 
 
 def _voted(ratings: NDArray[np.int64], method: GoldMethod) -> NDArray[np.int64]:

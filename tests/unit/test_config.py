@@ -95,7 +95,15 @@ def value_at(config: Config, key: str) -> Any:
 # engine is the one that takes `batch`.
 FULL: Mapping[str, Any] = {
     **MINIMAL,
-    "models": {role: {"engine": "openai"} for role in ("policy", "critic", "judge")},
+    "models": {
+        role: {"engine": "openai"} for role in ("policy", "critic", "judge", "fallback_judge")
+    },
+}
+# Values that cannot be made up from the type alone.
+OTHERS: Mapping[str, Any] = {
+    "models.judges": [{"engine": "openai", "model": "m"}],
+    "judge.clamp": [0.2, 0.8],
+    "judge.fallback_on": ["refused", "tie"],
 }
 LEAVES = [
     (key, info, annotation)
@@ -106,7 +114,7 @@ LEAVES = [
 
 def changed_config(key: str, info: FieldInfo, annotation: Any) -> tuple[Config, Config]:
     before = parse_config(json.loads(json.dumps(FULL)))
-    value = other_value(info, annotation, value_at(before, key))
+    value = OTHERS.get(key) or other_value(info, annotation, value_at(before, key))
     after = parse_config(put(json.loads(json.dumps(FULL)), key, value))
     assert value_at(after, key) != value_at(before, key)
     return before, after
@@ -126,7 +134,7 @@ def test_the_run_time_keys_are_the_ones_that_are_promised():
         *("run", "validation", "output", "runtime", "prices", "prompts.limit"),
         *(
             f"models.{role}.{name}"
-            for role in ("policy", "critic", "judge")
+            for role in ("policy", "critic", "judge", "fallback_judge")
             for name in (
                 *("base_url", "api_key_env", "timeout_s", "billing", "batch", "device"),
                 *("requests_per_minute", "tokens_per_minute", "batch_size"),
@@ -143,6 +151,39 @@ def test_asked_is_plain_and_flat():
     assert keys["loop.critique.max_tokens"] == 256
     assert keys["models.critic"] is None
     assert json.loads(json.dumps(keys)) == keys
+
+
+def test_keys_that_came_later_count_only_where_they_differ():
+    """A stored run that knows nothing of them goes on as it was."""
+    keys = asked(parse_config(dict(MINIMAL)))
+    new = ("judge.mode", "judge.clamp", "judge.reasoning.max_tokens", "models.judges")
+    assert not any(key in keys for key in (*new, "models.fallback_judge", "templates.score"))
+    judge = {"clamp": [0.3, 0.7], "reasoning": {"max_tokens": 9}}
+    panel = [{"engine": "openai", "model": "m", "batch_size": 3}]
+    changed = asked(parse_config({**MINIMAL, "judge": judge, "models": {"judges": panel}}))
+    assert changed_keys(keys, changed) == (
+        "judge.clamp",
+        "judge.reasoning.max_tokens",
+        "models.judges",
+    )
+    assert changed["models.judges"][0]["model"] == "m"
+    assert "batch_size" not in changed["models.judges"][0]
+    assert json.loads(json.dumps(changed)) == changed
+
+
+@pytest.mark.parametrize(
+    ("sections", "says"),
+    [
+        ({"judge": {"clamp": [0.4, 0.7]}}, "must have 0.5 in its middle"),
+        ({"judge": {"clamp": [0.6, 0.4]}}, "must have 0.5 in its middle"),
+        ({"judge": {"mode": "reasoning", "tie_band": 0.1}}, "every verdict would be a tie"),
+        ({"judge": {"aggregate": "weighted"}}, "count weights twice"),
+        ({"models": {"judges": [{"model": "m"}, {"model": "m"}]}}, "names m twice"),
+    ],
+)
+def test_settings_of_the_judge_that_make_no_sense_are_refused(sections, says):
+    with pytest.raises(ConfigError, match=says):
+        parse_config({**MINIMAL, **sections})
 
 
 def test_naming_a_role_is_a_change():

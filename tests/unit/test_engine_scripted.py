@@ -40,6 +40,7 @@ def judge(template: str, first: str, second: str, top_logprobs: int = 20) -> Req
         "answer_a": first,
         "answer_b": second,
         "principles": [PRINCIPLE],
+        "reasoning": "Thought.",
     }
     messages = judge_template(template).render(values)
     return Request(messages, Sampling(1, 0.0, top_logprobs=top_logprobs), stage="judge")
@@ -58,7 +59,7 @@ def test_the_example_of_the_docstring() -> None:
     assert isinstance(ScriptedEngine(), Engine)
 
 
-@pytest.mark.parametrize("stage", ["sample", "critique", "revise", "judge", "score"])
+@pytest.mark.parametrize("stage", ["sample", "critique", "revise", "reason", "judge", "score"])
 async def test_the_same_request_gets_the_same_answer(stage: Stage) -> None:
     request = replace(ask(stage=stage), sampling=Sampling(8, top_logprobs=5))
     one, two = ScriptedEngine(), ScriptedEngine()

@@ -30,7 +30,16 @@ def load(path: Path) -> Template:
 def values(text: str = "SOME WORDS", principles: int = 1) -> dict[str, Any]:
     names = ("conversation", "response", "critique", "answer_a", "answer_b", "proposition")
     shown = [PRINCIPLE, OTHER][:principles]
-    return dict.fromkeys(names, text) | {"principle": PRINCIPLE, "principles": shown}
+    return dict.fromkeys((*names, "reasoning"), text) | {
+        "principle": PRINCIPLE,
+        "principles": shown,
+    }
+
+
+def question(template: Template, given: dict[str, Any] | None = None) -> Message:
+    """The message that asks, before any reasoning."""
+    asked = [Message("user", "SOME WORDS")]
+    return template.render(given or values(), asked, until="reasoning")[-1]
 
 
 def name(path: Path) -> str:
@@ -38,6 +47,7 @@ def name(path: Path) -> str:
 
 
 JUDGES = [path for path in FILES if path.parent.name == "judge"]
+REASONING = ROOT / "judge" / "reasoning.jinja"
 each_template = pytest.mark.parametrize("path", FILES, ids=name)
 each_judge = pytest.mark.parametrize("path", JUDGES, ids=name)
 
@@ -46,7 +56,8 @@ def test_every_stage_has_its_templates() -> None:
     assert {name(path) for path in FILES} == {
         *("sample/default", "sample/brief", "critique/default", "critique/compact"),
         *("revise/default", "revise/compact", "revise/direct"),
-        *("judge/default", "judge/compact", "score/expected", "score/proposition"),
+        *("judge/default", "judge/compact", "judge/reasoning"),
+        *("score/expected", "score/proposition"),
     }
 
 
@@ -55,7 +66,7 @@ def test_it_renders_with_everything_it_declares(path: Path) -> None:
     template = load(path)
     messages = template.render(values(), [Message("user", "SOME WORDS")])
     assert messages[-1].role == "user"
-    assert "SOME WORDS" in messages[-1].content
+    assert "SOME WORDS" in question(template).content
     text = "\n".join(m.content for m in messages)
     assert not re.search(r"\{\{|\{%|\{#|<<\w+>>", text)
     assert [m.role for m in messages].count("system") <= 1
@@ -66,7 +77,7 @@ def test_it_renders_with_everything_it_declares(path: Path) -> None:
 @each_template
 def test_examples_are_shared_and_values_come_last(path: Path) -> None:
     template = load(path)
-    last = len(template.render(values(), [Message("user", "x")])) - 1
+    last = len(template.render(values(), [Message("user", "x")], until="reasoning")) - 1
     assert template.shared == last
     assert (last > 0) == (name(path) != "sample/default")
 
@@ -118,7 +129,13 @@ def test_judge_examples_are_balanced(path: Path) -> None:
     assert template.labels == ("A", "B")
     messages = template.render(values())
     said = Counter(m.content for m in messages if m.role == "assistant")
-    assert set(said) <= {"A", "B"}
+    if path == REASONING:
+        # Each example reasons, and its label is asked for in words that the question ends with.
+        thoughts = [text for text in said if text not in ("A", "B")]
+        assert len(thoughts) == said["A"] + said["B"] + 1
+        assert [m.content for m in messages].count(messages[-1].content) == len(thoughts)
+    else:
+        assert set(said) <= {"A", "B"}
     assert said["A"] == said["B"]
     assert messages[-1].content.endswith("Reply with one letter, A or B.")
     system = messages[0].content
@@ -128,21 +145,21 @@ def test_judge_examples_are_balanced(path: Path) -> None:
 @each_judge
 def test_one_principle_asks_its_question_and_several_are_listed(path: Path) -> None:
     template = load(path)
-    one = template.render(values())[-1].content
+    one = question(template).content
     assert one.count("JUDGE?") == 1 and "TEXT" not in one
-    two = template.render(values(principles=2))[-1].content
+    two = question(template, values(principles=2)).content
     assert "- TEXT\n- OTHER TEXT" in two and "JUDGE?" not in two
 
 
 @each_judge
 def test_the_orders_differ_in_the_place_of_the_answers_alone(path: Path) -> None:
     template = load(path)
-    ab = template.render(values() | {"answer_a": "first one", "answer_b": "second one"})
-    ba = template.render(values() | {"answer_a": "second one", "answer_b": "first one"})
+    ab = question(template, values() | {"answer_a": "first one", "answer_b": "second one"}).content
+    ba = question(template, values() | {"answer_a": "second one", "answer_b": "first one"}).content
     swap = {"first one": "second one", "second one": "first one"}
-    swapped = re.sub("first one|second one", lambda hit: swap[hit[0]], ab[-1].content)
-    assert swapped == ba[-1].content
-    assert ab[-1].content.index("first one") < ab[-1].content.index("second one")
+    swapped = re.sub("first one|second one", lambda hit: swap[hit[0]], ab)
+    assert swapped == ba
+    assert ab.index("first one") < ab.index("second one")
 
 
 @each_template
@@ -154,11 +171,14 @@ def test_hostile_text_stays_data(path: Path) -> None:
     calm, hostile = template.render(values()), template.render(values(HOSTILE))
     assert [m.role for m in hostile] == [m.role for m in calm]
     assert hostile[: template.shared] == calm[: template.shared]
-    filled = calm[-1].content.replace("SOME WORDS", neutralise(HOSTILE))
-    assert hostile[-1].content == filled
+    plain, filled = question(template).content, question(template, values(HOSTILE)).content
+    assert filled == plain.replace("SOME WORDS", neutralise(HOSTILE))
+    assert [m.content.replace(neutralise(HOSTILE), "SOME WORDS") for m in hostile] == [
+        m.content for m in calm
+    ]
     assert "{{ 7*7 }}" in filled and "49" not in filled
     assert "<|" not in filled and "<<" not in filled
-    assert len(re.findall("</", filled)) == len(re.findall("</", calm[-1].content))
+    assert len(re.findall("</", filled)) == len(re.findall("</", plain))
 
 
 @settings(max_examples=30)

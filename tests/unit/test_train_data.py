@@ -8,9 +8,9 @@ import pytest
 from cai.errors import ConfigError, GateError, InputError
 from cai.records import Message
 from cai.train.data import load_data, mix
-from cai.train.gate import Validation
 from cai.train.examples import Demonstration, Preference, PromptExample, Ranking, Rating
 from cai.train.files import read_file
+from cai.train.gate import Validation
 from cai.train.load import load_training
 from cai.train.settings import TrainConfig
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cai.train.intervals import pairwise_summary
-from cai.validation.statistics.calibration import expected_calibration_error
-from cai.validation.statistics.intervals import wilson
 from cai.train.losses.preference import dpo, hinge, ipo, kto, orpo, robust, simpo
 from cai.train.losses.reward import bradley_terry, centring, plackett_luce, regression
+from cai.validation.statistics.calibration import expected_calibration_error
+from cai.validation.statistics.intervals import wilson
 
 REAL = st.floats(-30, 30)
 SHARE = st.floats(0.0, 1.0)

@@ -22,9 +22,10 @@ def to_cases(
         bool,
         typer.Option(
             "--retire",
-            help="Take the prompts of these cases out of the held-out set, for good. Do so before "
-            "you change a constitution or a prompt because of them, or use them as few-shot "
-            "examples: what was tuned on cannot be tested on.",
+            help="Take all labelled prompts out of the held-out set, for good: what was tuned on "
+            "cannot be tested on, and without the judge's mistakes the others would flatter it. Do "
+            "so before you change a constitution or a prompt because of the cases, or use them as "
+            "few-shot examples. cai train may learn from the labels afterwards.",
         ),
     ] = False,
 ) -> None:
@@ -40,15 +41,18 @@ def to_cases(
     from cai.store import RunStore
     from cai.validation import Labels
     from cai.validation.cases import as_yaml, find_cases
+    from cai.validation.settings import settings_of
+    from cai.validation.table import read_table
 
     RunStore.read(run).close()
     target = out or run / "validation" / "cases.yaml"
     with (RunStore.open if retire else RunStore.read)(run) as store:
         labels = Labels(store)
         labels.needed_plan()
-        cases = find_cases(labels)[:limit]
+        cases = find_cases(labels, settings_of(store).gold)[:limit]
+        retired = set(read_table(labels).groups) if retire else set[str]()
         if retire:
-            labels.retire({case.item.group_id for case in cases})
+            labels.retire(retired)
     text = io.StringIO()
     writer: Any = YAML(typ="safe", pure=True)
     writer.default_flow_style, writer.sort_base_mapping_type_on_output = False, False
@@ -57,6 +61,9 @@ def to_cases(
     target.write_text(text.getvalue(), encoding="utf-8")
     print_text(f"{len(cases):,} cases on which people and judge disagree: {target}")
     if retire:
-        print_text(f"Their prompts are held out no longer. Ask the gate again: cai validate {run}")
+        print_text(
+            f"All {len(retired):,} labelled prompt groups are held out no longer. Draw a new "
+            f"sample: cai validate plan {run}"
+        )
     elif cases:
         print_text("They stay held out: test with them, and tune on them only after --retire.")

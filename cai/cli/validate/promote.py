@@ -26,7 +26,8 @@ def promote(
 ) -> None:
     """Let training use labels by people, and retire their prompts from the held-out set for good.
 
-    Whole groups of near-duplicate prompts are retired. cai train takes the pairs from the run, as
+    Whole groups of near-duplicate prompts are retired, also those in which people saw a tie: what
+    is left must be a sample without a choice. cai train takes the pairs from the run, as
     labels by people. The gate's verdict is void afterwards: ask it again with what is left.
 
     Example: cai validate promote runs/default --share 0.5
@@ -46,6 +47,8 @@ def promote(
             "more. Go on?",
             abort=True,
         )
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
     with RunStore.open(run) as store:
         done = hand_over(Labels(store), share=share)
         lines = [

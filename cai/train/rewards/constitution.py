@@ -142,6 +142,8 @@ class ConstitutionReward(_Judged):
         judge, constitution = self._config.judge, self._constitution
         if judge.scope == "constitution":
             return [constitution.principles]
+        if judge.scope == "each":
+            return [(principle,) for principle in constitution.principles]
         purpose = "score" if self._draw_per == "prompt" else f"score {short_id(answer)}"
         drawn = draw_principles(
             constitution,

@@ -5,7 +5,10 @@ from cai.validation.exchange.importing import ImportFormat, import_labels
 from cai.validation.exchange.keep import GivenLabel, Imported, keep_labels
 from cai.validation.exchange.published import (
     Comparison,
+    PairFormat,
     Published,
+    Vote,
+    generators_of,
     keep_published,
     read_comparisons,
 )
@@ -17,8 +20,11 @@ __all__ = [
     "GivenLabel",
     "ImportFormat",
     "Imported",
+    "PairFormat",
     "Published",
+    "Vote",
     "export_items",
+    "generators_of",
     "import_labels",
     "keep_labels",
     "keep_published",

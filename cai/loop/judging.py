@@ -1,0 +1,127 @@
+"""From a plan to the judge of its pairs: mode, panel and fallback, each behind its caller."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cai.errors import ConfigError
+from cai.judge import Jury, Seat, open_judge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Literal
+
+    from cai.config import Config, ModelsConfig
+    from cai.constitution.models import Constitution
+    from cai.judge.pairwise import Asking
+    from cai.loop.plan import Plan
+    from cai.records import Stage
+    from cai.templates import Template
+
+__all__ = [
+    "judging_stage",
+    "judging_template",
+    "logprobs_of",
+    "open_jury",
+    "require_judgeable",
+    "self_preference",
+]
+
+_FALLBACK = "fallback_judge"
+
+
+def open_jury(
+    plan: Plan,
+    asking: Mapping[str, Asking],
+    *,
+    logprobs: Literal["auto", "never"] | None = None,
+) -> Jury:
+    """The judge of a plan.
+
+    Args:
+        plan: what is asked.
+        asking: the model of each role that judges, by the names of `Engines.judging`. In the
+            records they go by their fingerprints; the only judge of a run has no name.
+        logprobs: in place of what the config says of each model.
+    """
+    judge, stage = plan.config.judge, judging_stage(plan.config)
+
+    def seat(role: str) -> Seat:
+        return Seat(
+            "" if role == "judge" else plan.judges[role],
+            open_judge(
+                asking[role],
+                plan.templates[stage],
+                judge,
+                logprobs=logprobs or logprobs_of(plan.config.models, role),
+                seed=plan.config.loop.seed,
+            ),
+        )
+
+    members = [seat(role) for role in plan.judges if role != _FALLBACK]
+    return Jury(members, judge, seat(_FALLBACK) if _FALLBACK in plan.judges else None)
+
+
+def judging_stage(config: Config) -> Stage:
+    """The stage whose template the judge's mode uses."""
+    return "judge" if config.judge.mode in ("labels", "reasoning") else "score"
+
+
+def logprobs_of(models: ModelsConfig, role: str) -> Literal["auto", "never"]:
+    """What the config says of log-probabilities; engines that are given in Python are tried."""
+    model = models.roles.get(role)
+    return model.logprobs if model else "auto"
+
+
+def judging_template(template: Template, config: Config, constitution: Constitution) -> Template:
+    """The template of the judge as `judge.preamble` and `judge.few_shot` have it.
+
+    Raises:
+        ConfigError: there is no preamble to show, or no summary to show in it.
+    """
+    if not config.judge.few_shot:
+        template = template.without_examples()
+    if not config.judge.preamble:
+        return template
+    if not constitution.summary.strip():
+        raise ConfigError(
+            f"judge.preamble shows the summary of the constitution, but {constitution.label} has "
+            "none. Write one, or set judge.preamble: false."
+        )
+    return template.with_preamble(" ".join(constitution.summary.split()))
+
+
+def require_judgeable(config: Config, constitution: Constitution) -> None:
+    """Refuse a constitution that lacks what the mode asks about.
+
+    Raises:
+        ConfigError: a principle has no propositions, and `judge.mode: propositions` needs them.
+    """
+    if config.judge.mode != "propositions":
+        return
+    without = [p.id for p in constitution.principles if not p.propositions]
+    if without:
+        more = f" and {len(without) - 3} more" if len(without) > 3 else ""
+        raise ConfigError(
+            "judge.mode: propositions needs statements under every principle; "
+            f"{constitution.label} has none under {', '.join(without[:3])}{more}. Add "
+            "'propositions: [{text: ..., weight: 1}]' to them, or choose another mode."
+        )
+
+
+def self_preference(models: ModelsConfig) -> str:
+    """A warning where the model to be aligned judges itself; empty where it does not.
+
+    Models rate their own answers higher than others do (Panickssery et al. 2024, 2404.13076).
+    """
+    roles = models.roles
+    policy = (models.policy.engine, models.policy.model, models.policy.revision)
+    judges = [model for role, model in roles.items() if role == "judge" or role[:7] == "judges."]
+    if models.policy.engine == "scripted" or any(
+        (judge.engine, judge.model, judge.revision) != policy for judge in judges
+    ):
+        return ""
+    return (
+        f"The judge is the model to be aligned ({models.policy.model}). Models prefer their own "
+        "answers; name another under models.judge, or a panel under models.judges."
+    )
