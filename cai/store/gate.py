@@ -45,7 +45,7 @@ def labels_state(store: RunReader) -> str:
     """Hash of all that a verdict rests on.
 
     These are the sampling plan, the labels by people that count now, the groups that were retired,
-    and what the run asked of its models.
+    what the run asked of its models, and how many held-out rows are finished.
     """
     plan = next(
         iter(store.select("SELECT plan_id FROM sampling_plans ORDER BY number DESC LIMIT 1")), None
@@ -61,7 +61,8 @@ def labels_state(store: RunReader) -> str:
         if not withdrawn:
             labels[role, annotator, item] = record
     retired = sorted(group for (group,) in store.select("SELECT group_id FROM retired"))
-    asked = [store.meta("plan"), store.meta("epoch")]
+    finished = store.row_counts().get(("held_out", "done"), 0)
+    asked = [store.meta("plan"), store.meta("epoch"), finished]
     return content_hash(
         [plan, sorted((*key, text) for key, text in labels.items()), retired, asked]
     )

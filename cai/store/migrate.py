@@ -85,6 +85,7 @@ CREATE TABLE actions (
 CREATE INDEX actions_by_item ON actions (role, item_id, annotator_id, number);
 CREATE TABLE retired (
     group_id TEXT PRIMARY KEY REFERENCES groups (group_id),
+    reason   TEXT NOT NULL CHECK (reason IN ('promoted', 'cases')),
     created  REAL NOT NULL
 );
 """,
@@ -99,7 +100,7 @@ CREATE TEMP VIEW annotators AS SELECT '' AS annotator_id, '' AS name, '' AS kind
     WHERE false;
 CREATE TEMP VIEW actions AS SELECT 0 AS number, '' AS action_id, '' AS annotator_id,
     '' AS item_id, '' AS role, '' AS record, 0.0 AS created WHERE false;
-CREATE TEMP VIEW retired AS SELECT '' AS group_id, 0.0 AS created WHERE false;
+CREATE TEMP VIEW retired AS SELECT '' AS group_id, '' AS reason, 0.0 AS created WHERE false;
 """
 
 _VIEWS: Mapping[int, str] = {

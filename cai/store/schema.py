@@ -148,9 +148,10 @@ CREATE TABLE actions (
 CREATE INDEX actions_by_item ON actions (role, item_id, annotator_id, number);
 
 -- Prompt groups taken out of the held-out split for good, because people's labels on them were
--- handed to training.
+-- handed to training (`promoted`), or a constitution was changed because of them (`cases`).
 CREATE TABLE retired (
     group_id TEXT PRIMARY KEY REFERENCES groups (group_id),
+    reason   TEXT NOT NULL CHECK (reason IN ('promoted', 'cases')),
     created  REAL NOT NULL
 );
 """

@@ -222,8 +222,7 @@ def _of_row(kind: Any, row: Row, config: TrainConfig) -> Iterator[Any]:
         yield PromptExample(prompt, row.prompt.id)
     elif kind is Preference:
         for pair in row.pairs:
-            verdict = pair.verdict
-            if verdict and verdict.decided and verdict.p is not None:
+            if pair.is_preference:
                 best = pair.oriented()
                 assert best.p is not None
                 yield Preference(prompt, best.first, best.second, best.p, pair.id)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cai.formats.read import read_records
 from cai.hashing import short_id
+from cai.intake.rows import broken
 from cai.train.examples import Demonstration, Preference, PromptExample, Ranking, Rating
 
 if TYPE_CHECKING:
@@ -43,6 +44,13 @@ def read_lines(path: Path, origin: Origin) -> Iterator[tuple[int, Example | None
         InputError: a line cannot be read.
     """
     for record in read_records(path):
+        if origin == "human" and record.source == "ai":
+            raise broken(
+                record.place,
+                "a row with source: ai in a file with origin: human",
+                "rows that people labelled",
+                "Leave origin out, or train from the run that made the file.",
+            )
         yield record.place[1], _example(record, origin)
 
 

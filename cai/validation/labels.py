@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from cai.store import RunStore
-    from cai.validation.records import AnnotatorKind, Role
+    from cai.validation.records import AnnotatorKind, RetiredFor, Role
 
 __all__ = ["Labels"]
 
@@ -86,19 +86,19 @@ class Labels:
         items = (load(Item, record) for (record,) in found)
         return tuple(item for item in items if item.group_id not in retired)
 
-    def retired_items(self) -> tuple[Item, ...]:
-        """Items of all plans whose groups are held out no longer; each once."""
-        retired = self.retired()
+    def promoted_items(self) -> tuple[Item, ...]:
+        """Items of all plans whose labels training was given; each once."""
+        promoted = self.retired("promoted")
         found: dict[str, Item] = {}
-        if retired:
+        if promoted:
             for (record,) in self.store.select("SELECT record FROM items ORDER BY plan_id, place"):
                 item = load(Item, record)
-                if item.group_id in retired:
+                if item.group_id in promoted:
                     found[item.item_id] = item
         return tuple(found.values())
 
     def add_annotator(self, name: str, kind: AnnotatorKind) -> Annotator:
-        """The annotator of this name, who is added if need be.
+        """The annotator of this name, in whatever case, who is added if need be.
 
         Raises:
             UsageError: the name is empty or too long, or was used by another kind of annotator.
@@ -109,8 +109,10 @@ class Labels:
                 f"Got an annotator's name of {len(name)} characters. Allowed: 1 to {_NAME} that "
                 "can be printed."
             )
-        annotator = Annotator(name, kind)
-        line = (annotator.id, name, kind, time.time())
+        # Ada and ada agree with each other, and are not two people.
+        known = (a for a in self.annotators() if a.name.casefold() == name.casefold())
+        annotator = next(known, Annotator(name, kind))
+        line = (annotator.id, annotator.name, kind, time.time())
         self.store.transact(
             lambda c: c.execute("INSERT OR IGNORE INTO annotators VALUES (?, ?, ?, ?)", line)
         )
@@ -183,15 +185,18 @@ class Labels:
                     found[key] = action
         return found
 
-    def retired(self) -> frozenset[str]:
-        """Prompt groups that are held out no longer, because training was given their labels."""
-        return frozenset(group for (group,) in self.store.select("SELECT group_id FROM retired"))
+    def retired(self, reason: RetiredFor | None = None) -> frozenset[str]:
+        """Prompt groups that are held out no longer, for this reason or for any."""
+        found = self.store.select(
+            "SELECT group_id FROM retired WHERE coalesce(reason = ?, true)", reason
+        )
+        return frozenset(group for (group,) in found)
 
-    def retire(self, groups: Iterable[str]) -> None:
+    def retire(self, groups: Iterable[str], reason: RetiredFor) -> None:
         """Take prompt groups out of the held-out split, for good."""
-        lines = [(group, time.time()) for group in groups]
+        lines = [(group, reason, time.time()) for group in groups]
         self.store.transact(
-            lambda c: c.executemany("INSERT OR IGNORE INTO retired VALUES (?, ?)", lines)
+            lambda c: c.executemany("INSERT OR IGNORE INTO retired VALUES (?, ?, ?)", lines)
         )
 
 

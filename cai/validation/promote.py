@@ -77,7 +77,7 @@ def promote(labels: Labels, *, share: float = 1.0) -> Promotion:
             "labels; at least one is needed. Name a larger --share, or have pairs labelled first: "
             f"cai review {labels.store.folder}"
         )
-    labels.retire(chosen)
+    labels.retire(chosen, "promoted")
     left = sum(group not in chosen for group in table.groups)
     return Promotion(pairs, len(chosen), left)
 
@@ -89,7 +89,7 @@ def promoted(store: RunStore) -> Iterator[HumanPreference]:
         StoreError: the run cannot be read.
     """
     labels = Labels(store)
-    items = labels.retired_items()
+    items = labels.promoted_items()
     if not items:
         return
     table = read_table(labels, items=items)

@@ -16,6 +16,7 @@ __all__ = [
     "AnnotatorKind",
     "Choice",
     "Item",
+    "RetiredFor",
     "Role",
     "SamplingPlan",
     "Stratum",
@@ -27,6 +28,9 @@ AnnotatorKind = Literal["human", "model", "simulated"]
 Choice = Literal["first", "second", "tie", "both_bad", "skip"]
 CHOICES: tuple[Choice, ...] = ("first", "second", "tie", "both_bad", "skip")
 StratumKey = Literal["confidence", "disagreement", "principle", "tag"]
+RetiredFor = Literal["promoted", "cases"]
+"""Why a prompt group is held out no longer: training was given its labels, or a constitution was
+changed because of them."""
 Role = Literal["label", "practice", "adjudicate"]
 """`practice` labels have known answers and count for nothing; `adjudicate` settles a dispute."""
 

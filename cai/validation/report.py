@@ -47,6 +47,7 @@ class Report:
 
     Args:
         plan: the current sampling plan.
+        held_out: held-out pairs of the run now.
         items: showings that the plan asks for, without second ones.
         labels: labels on the items of the plan, by kind of annotator.
         labelled: pairs with a label by a person.
@@ -61,6 +62,7 @@ class Report:
     """
 
     plan: SamplingPlan
+    held_out: int
     items: int
     labels: Mapping[str, int]
     labelled: int
@@ -91,10 +93,11 @@ def make_report(
     """
     plan, table = labels.needed_plan(), read_table(labels, settings.gold)
     kinds, items = {a.id: a.kind for a in labels.annotators()}, labels.items()
-    _require_current(store, items)
+    held_out = _require_current(store, items)
     asked = {item.item_id for item in items}
     return Report(
         plan=plan,
+        held_out=held_out,
         items=sum(not item.repeat for item in items),
         # As a plain dict: dataclasses.asdict cannot copy a Counter.
         labels=dict(Counter(kinds[who] for who, item in labels.current() if item in asked)),
@@ -112,11 +115,16 @@ def make_report(
     )
 
 
-def _require_current(store: RunStore, items: Iterable[Item]) -> None:
-    """Refuse a sample of what the run no longer holds: another judge said it, or of other texts."""
+def _require_current(store: RunStore, items: Iterable[Item]) -> int:
+    """Refuse a sample of what the run no longer holds: another judge said it, or of other texts.
+
+    Returns:
+        How many held-out pairs there are now.
+    """
     drawn = {item.item_id: item.pair for item in items if not item.repeat}
-    missing = dict(drawn)
+    missing, seen = dict(drawn), set[str]()
     for _, pair in held_out_pairs(store):
+        seen.add(pair.id)
         if missing.get(pair.id) == pair:
             del missing[pair.id]
     if missing:
@@ -125,6 +133,7 @@ def _require_current(store: RunStore, items: Iterable[Item]) -> None:
             f"{len(drawn):,} pairs are gone or judged otherwise. Draw again: cai validate plan "
             f"{store.folder}. Labels on pairs of the same texts count again."
         )
+    return len(seen)
 
 
 def _sliced(table: LabelTable, names_of: _NamesOf, draws: int) -> dict[str, Agreement]:

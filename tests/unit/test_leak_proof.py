@@ -161,7 +161,7 @@ def test_only_retired_groups_are_opened_and_only_what_people_said_of_them(tmp_pa
         # People say the opposite of the judge, so that one can tell whose word it is.
         label_all(store, ["Ann"], lambda _, i: "first" if i.pair.kind == "revision" else "second")
         gone = rows[splits.index("held_out")][0].prompt
-        labels.retire([gone.id])
+        labels.retire([gone.id], "promoted")
     config = TrainConfig.model_validate({"data": [{"run": str(folder)}], "gate": "report"})
     for kind in (Demonstration, PromptExample):
         assert MARKERS["held_out"] not in canonical_json(load_data(kind, config).train).decode()
@@ -299,7 +299,7 @@ def test_near_duplicates_never_lie_on_both_sides(tmp_path: Path):
         draw(store, 12, ALL)
         label_all(store, ["Ann"], lambda _, item: "first")
         taken = {item.group_id for item in labels.items()}
-        labels.retire(taken)
+        labels.retire(taken, "promoted")
         promoted_ones = [signer.sign(Prompt(one.prompt)) for one in promoted(store)]
         assert promoted_ones
         signed["promoted"] = promoted_ones

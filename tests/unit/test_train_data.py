@@ -175,6 +175,14 @@ def test_the_gate_stands_before_ai_labels(tmp_path: Path):
     assert load_data(Preference, config(path, gate="require", origin="human")).train
 
 
+def test_labels_by_a_model_do_not_pass_as_those_of_people(tmp_path: Path):
+    row = {"prompt": "P", "chosen": "c", "rejected": "r", "source": "ai"}
+    path = jsonl(tmp_path / "p.jsonl", row)
+    with pytest.raises(InputError, match="source: ai in a file with origin: human"):
+        list(read_file(path, "human"))
+    assert len(list(read_file(path, "ai"))) == 1
+
+
 def test_a_folder_without_a_run_is_named(tmp_path: Path):
     with pytest.raises(ConfigError, match="without a run"):
         load_training(tmp_path)

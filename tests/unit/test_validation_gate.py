@@ -1,5 +1,6 @@
 """The gate: what lets AI labels through, what voids that, and who is told of it."""
 
+import asyncio
 import json
 import re
 import shutil
@@ -25,6 +26,7 @@ from cai.validation.records import Choice
 from cai.validation.report import make_report
 from cai.validation.statistics.intervals import Interval
 from tests.unit.cli_helpers import Cai, shell
+from tests.unit.store_helpers import FixedSplits
 from tests.unit.validation_helpers import (
     ALL,
     act,
@@ -366,7 +368,7 @@ def plan_anew(store: RunStore) -> None:
 
 
 def retire(store: RunStore) -> None:
-    Labels(store).retire([first_label(store)[1].group_id])
+    Labels(store).retire([first_label(store)[1].group_id], "promoted")
 
 
 def change_run(store: RunStore) -> None:
@@ -377,8 +379,14 @@ def change_prompts(store: RunStore) -> None:
     store.set_meta(epoch=1)
 
 
+def grow(store: RunStore) -> None:
+    more = judged(5000, 0.9)
+    asyncio.run(store.admit([more.prompt], FixedSplits({more.prompt.id: "held_out"}), 0, 1))  # type: ignore[arg-type]
+    asyncio.run(store.put_row(more))
+
+
 @pytest.mark.parametrize(
-    "change", [edit, withdraw, adjudicate, plan_anew, retire, change_run, change_prompts]
+    "change", [edit, withdraw, adjudicate, plan_anew, retire, change_run, change_prompts, grow]
 )
 def test_a_change_voids_the_verdict(passed: Path, change: Callable[[RunStore], None]):
     assert load_data(Preference, load_training(passed)).train
@@ -397,6 +405,14 @@ def test_a_change_voids_the_verdict(passed: Path, change: Callable[[RunStore], N
     if change not in (change_run, change_prompts):
         # Prompts carry no labels: online training may go on with them.
         assert load_data(PromptExample, load_training(passed)).train
+
+
+def test_a_sample_of_a_part_of_the_run_does_not_pass(cai: Cai, run: Path):
+    with RunStore.open(run, durable=False) as store:
+        grow(store)
+    code, found = ask(cai, run)
+    assert code == 1
+    assert found["plan"][1] == "65 pairs; the plan drew from 64"
 
 
 def test_a_verdict_that_is_void_can_be_asked_for_again(cai: Cai, passed: Path):

@@ -86,6 +86,13 @@ def test_the_same_name_is_the_same_annotator(labels: Labels):
     assert labels.annotators() == (first, composed)
 
 
+def test_a_name_in_another_case_is_the_same_person(labels: Labels, ada: Annotator):
+    assert labels.add_annotator("ADA", "human") == ada
+    assert labels.annotators() == (ada,)
+    with pytest.raises(UsageError, match="is human in this run"):
+        labels.add_annotator("aDA", "model")
+
+
 def test_kinds_are_kept_apart(labels: Labels):
     labels.add_annotator("Ada", "human")
     for kind in ("model", "simulated"):
@@ -190,12 +197,12 @@ def test_retired_groups_are_held_out_no_longer(tmp_path: Path):
         labels = Labels(store)
         _, items = draw(store)
         gone = rows[1].prompt.id
-        labels.retire([gone, gone])
-        labels.retire([gone])
+        labels.retire([gone, gone], "promoted")
+        labels.retire([gone], "promoted")
         assert labels.retired() == {gone}
         assert len(labels.items()) == 6
         assert gone not in {item.group_id for item in labels.items()}
-        assert {item.item_id for item in labels.retired_items()} == {p.id for p in rows[1].pairs}
+        assert {item.item_id for item in labels.promoted_items()} == {p.id for p in rows[1].pairs}
         open_now = [row.prompt.id for row, _ in rows_for(store, "validation")]
         assert open_now == [row.prompt.id for row in rows if row.prompt.id != gone]
         counted = [row.prompt.id for row, _ in rows_for(store, "report", "held_out")]
@@ -207,12 +214,12 @@ def test_retired_groups_are_held_out_no_longer(tmp_path: Path):
         assert plan.pairs == 6
         labels.put_plan(PLAN, items)
         assert len(labels.items()) == 6
-        assert len(labels.retired_items()) == 2
+        assert len(labels.promoted_items()) == 2
 
 
 def test_retired_pairs_of_all_kinds_of_rows(tmp_path: Path):
     row = full_row(judged(0, 0.9).prompt)
     with RunStore.open(write_run(tmp_path / "run", [row, judged(1, 0.9)]), durable=False) as store:
         draw(store)
-        Labels(store).retire([row.prompt.id])
-        assert {i.item_id for i in Labels(store).retired_items()} == {p.id for p in row.pairs}
+        Labels(store).retire([row.prompt.id], "promoted")
+        assert {i.item_id for i in Labels(store).promoted_items()} == {p.id for p in row.pairs}

@@ -437,7 +437,7 @@ def test_closed_rows(tmp_path: Path):
     run = write(tmp_path / "run", 3)
     with RunStore.open(run, durable=False) as store:
         first = next(iter(store.groups("held_out").values()))
-        Labels(store).retire([first])
+        Labels(store).retire([first], "promoted")
         plan, items = make_plan(store, DEFAULT)
         assert plan.pairs == 4
         assert first not in {item.group_id for item in items}

@@ -151,7 +151,7 @@ def test_a_share_is_taken_whatever_was_said(tmp_path: Path):
         in_order = [number_of(item) for item in labels.items() if number_of(item) < len(said)]
         done = promote(labels, share=0.4)
         assert (done.groups, done.left) == (4, 6)
-        gone = {number_of(item) for item in labels.retired_items()}
+        gone = {number_of(item) for item in labels.promoted_items()}
         assert gone == set(in_order[:4])
         assert done.pairs == sum(said[n] in "12" for n in gone)
     assert is_open(run) == set(range(12)) - gone

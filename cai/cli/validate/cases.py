@@ -25,7 +25,7 @@ def to_cases(
             help="Take all labelled prompts out of the held-out set, for good: what was tuned on "
             "cannot be tested on, and without the judge's mistakes the others would flatter it. Do "
             "so before you change a constitution or a prompt because of the cases, or use them as "
-            "few-shot examples. cai train may learn from the labels afterwards.",
+            "few-shot examples.",
         ),
     ] = False,
 ) -> None:
@@ -52,7 +52,7 @@ def to_cases(
         cases = find_cases(labels, settings_of(store).gold)[:limit]
         retired = set(read_table(labels).groups) if retire else set[str]()
         if retire:
-            labels.retire(retired)
+            labels.retire(retired, "cases")
     text = io.StringIO()
     writer: Any = YAML(typ="safe", pure=True)
     writer.default_flow_style, writer.sort_base_mapping_type_on_output = False, False

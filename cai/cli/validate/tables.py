@@ -56,7 +56,7 @@ def _print_labels(report: Report) -> None:
     print_table(
         ("What", "How much"),
         [
-            ("Pairs that the plan asks for", f"{report.items:,} of {report.plan.pairs:,}"),
+            ("Pairs that the plan asks for", f"{report.items:,} of {report.held_out:,}"),
             ("Pairs that people have labelled", f"{report.labelled:,}"),
             ("Labels that count now", kinds or "none"),
             ("How one label came of several", settled or "nothing to settle"),
@@ -167,7 +167,7 @@ def _print_estimates(report: Report) -> None:
     rows += [(f"Refusals among {name}", value) for name, value in found.refusals.items()]
     if not rows:
         return
-    print_heading(f"All {report.plan.pairs:,} held-out pairs, by people's labels and the judge's")
+    print_heading(f"All {report.held_out:,} held-out pairs, by people's labels and the judge's")
     print_table(
         ("What", "Estimate", "From people alone", "Labels", "Worth"),
         [
