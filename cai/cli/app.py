@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cai.cli import bench, constitution, validate
+from cai.cli import bench, constitution, judge, validate
 from cai.cli.demo import demo
 from cai.cli.export import export
 from cai.cli.gc import gc
@@ -53,6 +53,7 @@ app.command()(train)
 app.command()(score)
 app.command()(gc)
 app.add_typer(constitution.app, name="constitution")
+app.add_typer(judge.app, name="judge")
 app.add_typer(validate.app, name="validate")
 app.add_typer(bench.app, name="bench")
 

@@ -95,7 +95,7 @@ class StoredCalibration:
         epoch: of its prompt file.
         created: when.
         figures: calibration error, Brier score and log loss, before and after.
-        noise: of the AI labels; None where no dev pair has both labels.
+        noise: of the AI labels; None where too few dev pairs have both labels.
     """
 
     map: CalibrationMap

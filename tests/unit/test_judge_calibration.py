@@ -1,5 +1,6 @@
 """Maps from p to what people say, against scikit-learn; held-out labels stay unseen."""
 
+import asyncio
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 
 from cai.cli import judge
 from cai.errors import ConfigError, UsageError
-from cai.records import Pair, Row, Split
+from cai.records import Pair, Row, Split, Verdict
 from cai.store import RunStore
 from cai.store.calibrated import (
     CalibrationMap,
@@ -276,6 +277,25 @@ def test_what_cannot_be_calibrated(tmp_path):
         fitted(run)
     with pytest.raises(UsageError, match="Got the method 'magic'"):
         fitted(run, method="magic")
+
+
+def test_few_decided_verdicts_have_no_noise(tmp_path):
+    run = make_run(tmp_path / "run")
+    with RunStore.open(run, durable=False) as store:
+        rows = [
+            replace(row, pairs=tuple(replace(q, verdict=tie(q.verdict)) for q in row.pairs))
+            for row, _ in store.rows("dev")
+        ]
+        for row in rows[:25]:
+            asyncio.run(store.put_row(row))
+        found = calibrate(store, "temperature", draws=100)
+    assert (found.stored.n, found.stored.noise) == (40, None)
+    assert "not run: fewer than 20" in call("calibrate", run, "--draws", 100)
+
+
+def tie(judged: Verdict | None) -> Verdict:
+    assert judged is not None
+    return replace(judged, outcome="tie")
 
 
 def test_labels_by_programs_are_no_labels_by_people(tmp_path):

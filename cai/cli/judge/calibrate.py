@@ -59,7 +59,7 @@ def _print(run: Path, found: Calibration) -> None:
     fitted = stored.map
     slope = f", slope {fitted.slope:.3f}" if fitted.method in ("temperature", "platt") else ""
     print_heading(f"Calibration of the judge in {run}")
-    rate = "not run: no verdict names a winner"
+    rate = "not run: fewer than 20 of these verdicts name a winner"
     if noise:
         rate = share(Interval(noise.rate, noise.low, noise.high)) + f" of {noise.n:,} pairs"
     print_table(

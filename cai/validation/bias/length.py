@@ -13,11 +13,13 @@ from cai.validation.statistics.intervals import Interval
 from cai.validation.statistics.logistic import logistic, sigmoid
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Sequence
+    from collections.abc import Hashable, Sequence
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from cai.validation.bias.records import JudgedPair
+
+    Floats = NDArray[np.float64]
 
 __all__ = ["LengthFit", "LengthRules", "fits", "length_fit", "length_rules"]
 
@@ -130,7 +132,7 @@ def fits(pairs: Sequence[JudgedPair]) -> tuple[LengthFit, ...]:
             ("revision", [(pair, True) for pair in judged if pair.kind == "revision"], True),
         ]
         for name, those, intercept in views:
-            rows = [_seen(pair, turned) for pair, turned in those]
+            rows = [_seen(pair, turned=turned) for pair, turned in those]
             if not rows:
                 continue
             p, d, groups = zip(*rows, strict=True)
@@ -142,43 +144,34 @@ def fits(pairs: Sequence[JudgedPair]) -> tuple[LengthFit, ...]:
 def length_rules(pairs: Sequence[JudgedPair], *, draws: int = 2000, seed: int = 0) -> LengthRules:
     """Accuracy by the length of the gold answer, and of rules that look at length alone."""
     judged = [pair for pair in pairs if pair.p is not None]
-    likes = [
-        (credit(p, 1.0 if d > 0 else 0.0), group)
-        for p, d, group in (_seen(pair, False) for pair in judged)
-        if d != 0
-    ]
-    scored = [
-        (credit(p, 1.0), float(np.sign(d)), group)
-        for p, d, group in (_seen(q, q.gold == 0.0) for q in judged if q.gold in (0.0, 1.0))
-    ]
+    seen = [_seen(pair, turned=False) for pair in judged]
+    likes = [(credit(p, float(d > 0)), group) for p, d, group in seen if d != 0]
+    scored = [_seen(q, turned=q.gold == 0.0) for q in judged if q.gold in (0.0, 1.0)]
+    right = np.array([credit(p, 1.0) for p, _, _ in scored])
+    sign = np.array([float(np.sign(d)) for _, d, _ in scored])
+    groups = [group for _, _, group in scored]
+    rule = 0.5 + 0.5 * sign
+    options = {"draws": draws, "seed": seed}
 
-    def share(rows: Iterable[tuple[float, str]], *, gap: bool = False) -> Interval | None:
-        values, groups = list(zip(*rows, strict=True)) or ((), ())
-        interval = difference_interval if gap else share_interval
-        return interval(values, groups, draws=draws, seed=seed) if values else None
+    def share(values: Floats, *, where: float | None = None) -> Interval | None:
+        kept = np.flatnonzero(sign == where) if where is not None else np.arange(len(values))
+        return share_interval(values[kept], [groups[i] for i in kept], **options)
 
-    longer = [(right, group) for right, sign, group in scored if sign > 0]
-    shorter = [(right, group) for right, sign, group in scored if sign < 0]
-    rule = [0.5 + 0.5 * sign for _, sign, _ in scored]
     return LengthRules(
         n=len(scored),
-        prefers_longer=share(likes),
-        gold_longer=share(longer),
-        gold_longer_n=len(longer),
-        gold_shorter=share(shorter),
-        gold_shorter_n=len(shorter),
-        longer=share((r, g) for r, (_, _, g) in zip(rule, scored, strict=True)),
-        over_longer=share(
-            ((right - r, g) for r, (right, _, g) in zip(rule, scored, strict=True)), gap=True
-        ),
-        shorter=share((1.0 - r, g) for r, (_, _, g) in zip(rule, scored, strict=True)),
-        over_shorter=share(
-            ((right - 1.0 + r, g) for r, (right, _, g) in zip(rule, scored, strict=True)), gap=True
-        ),
+        prefers_longer=share_interval([v for v, _ in likes], [g for _, g in likes], **options),
+        gold_longer=share(right, where=1.0),
+        gold_longer_n=int((sign > 0).sum()),
+        gold_shorter=share(right, where=-1.0),
+        gold_shorter_n=int((sign < 0).sum()),
+        longer=share(rule),
+        over_longer=difference_interval(right - rule, groups, **options),
+        shorter=share(1.0 - rule),
+        over_shorter=difference_interval(right - 1.0 + rule, groups, **options),
     )
 
 
-def _seen(pair: JudgedPair, turned: bool) -> tuple[float, int, str]:
+def _seen(pair: JudgedPair, *, turned: bool) -> tuple[float, int, str]:
     """p, how much longer, and the group, from one side of the pair."""
     assert pair.p is not None
     longer = pair.lengths[0] - pair.lengths[1]

@@ -32,16 +32,19 @@ if TYPE_CHECKING:
     from cai.validation.bias.records import JudgedPair
     from cai.validation.table import GoldMethod
 
+    Floats = NDArray[np.float64]
+
 __all__ = ["METHODS", "Calibration", "MethodChoice", "calibrate"]
 
 MethodChoice = Literal["auto", "temperature", "platt", "isotonic"]
 METHODS: tuple[MethodChoice, ...] = get_args(MethodChoice)
 
 _FEWEST = 20
-"""Labelled dev pairs without which no map is fitted."""
+"""Labelled dev pairs without which no map is fitted, and decided ones without which the noise of
+their labels is not estimated."""
 
 
-def _untouched(_p: NDArray[np.float64], _target: NDArray[np.float64]) -> CalibrationMap:
+def _untouched(_p: Floats, _target: Floats) -> CalibrationMap:
     return CalibrationMap()
 
 
@@ -104,13 +107,10 @@ def calibrate(
     groups = [pair.group for pair in pairs]
     _check(store, len(pairs), len(set(groups)))
     p, target = np.array([q.p for q in pairs]), np.array([q.gold for q in pairs])
-    tried = tuple(_FITS) if method == "auto" else ("identity", method)
-    fitted = {name: cross_fit(p, target, groups, _FITS[name], folds) for name in tried}
-    losses = {name: log_loss(values, target) for name, values in fitted.items()}
-    chosen = min(losses, key=lambda name: losses[name]) if method == "auto" else method
+    chosen, after_p, losses = _best(p, target, groups, method, folds)
     options = {"draws": draws, "seed": seed}
     before = scores(p, target, groups, **options)
-    after = scores(fitted[chosen], target, groups, **options)
+    after = scores(after_p, target, groups, **options)
     stored = StoredCalibration(
         map=_FITS[chosen](p, target),
         n=len(pairs),
@@ -126,12 +126,25 @@ def calibrate(
     return Calibration(stored, before, after, losses)
 
 
+def _best(
+    p: Floats, target: Floats, groups: list[str], method: MethodChoice, folds: int
+) -> tuple[CalibrationMethod, Floats, dict[CalibrationMethod, float]]:
+    """The method, its cross-fitted probabilities, and the log loss of every method tried."""
+    tried = tuple(_FITS) if method == "auto" else ("identity", method)
+    fitted = {name: cross_fit(p, target, groups, _FITS[name], folds) for name in tried}
+    losses = {name: log_loss(values, target) for name, values in fitted.items()}
+    chosen = min(losses, key=lambda name: losses[name]) if method == "auto" else method
+    return chosen, fitted[chosen], losses
+
+
 def _noise(pairs: list[JudgedPair], *, draws: int, seed: int) -> LabelNoise | None:
     """Share of verdicts with a winner that people contradict; a tie of theirs is half of one."""
     decided = [q for q in pairs if q.outcome in ("first", "second") and q.gold is not None]
     groups = [pair.group for pair in decided]
     wrong = [1.0 - credit(float(q.outcome == "first"), float(q.gold or 0.0)) for q in decided]
-    found = share_interval(wrong, groups, draws=draws, seed=seed) if decided else None
+    if len(decided) < _FEWEST:
+        return None
+    found = share_interval(wrong, groups, draws=draws, seed=seed)
     if found is None:
         return None
     return LabelNoise(found.estimate, found.low, found.high, len(decided), len(set(groups)))
