@@ -53,6 +53,7 @@ bench: .venv-test/stamp
 	.venv-test/bin/python benchmarks/kills.py
 	.venv-test/bin/python benchmarks/memory.py
 	.venv-test/bin/python benchmarks/compare.py
+	.venv-test/bin/python benchmarks/quality.py
 
 format: .venv-test/stamp
 	.venv-test/bin/ruff format .

@@ -11,8 +11,10 @@ from typing import Annotated
 import typer
 
 from cai.cli import bench, constitution, judge, validate
+from cai.cli.check import check
 from cai.cli.demo import demo
 from cai.cli.export import export
+from cai.cli.filter import filter_
 from cai.cli.gc import gc
 from cai.cli.generate import generate
 from cai.cli.import_ import import_pairs
@@ -47,6 +49,8 @@ app.command()(serve)
 app.command()(status)
 app.command()(merge)
 app.command()(show)
+app.command()(check)
+app.command("filter")(filter_)
 app.command()(export)
 app.command()(review)
 app.command()(train)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cai.quality.records import Level, Sample
     from cai.quality.scorers import Scorer
-    from cai.quality.words import Texts
+    from cai.quality.texts import Texts
 
 __all__ = ["Book", "Check", "Options", "excerpt", "known_checks", "register", "select"]
 
@@ -63,8 +63,8 @@ class Check(ABC):
     drops: ClassVar[bool] = True
     """Whether it points at rows that can be left out; others are about the file as a whole."""
     broken: ClassVar[bool] = False
-    across: ClassVar[bool] = False
-    """Whether it compares rows with each other or with other files: most of the work."""
+    apart: ClassVar[bool] = False
+    """Whether it is done in the second process, where there is one: about half of the work is."""
 
     def __init__(self, options: Options, book: Book) -> None:
         self.options = options

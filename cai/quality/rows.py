@@ -68,7 +68,7 @@ _Content = tuple["Kind", tuple[Turn, ...], tuple[str, ...], int | None, tuple[fl
 
 
 def _content(row: Mapping[str, Any]) -> _Content:
-    if "chosen" in row and "rejected" in row:
+    if row.get("chosen") is not None and row.get("rejected") is not None:
         return _comparison(row)
     if isinstance(row.get("completions"), list):
         return _rated_answers(row)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from cai.quality.check import Book, Options, select
 from cai.quality.reading import read_samples
 from cai.quality.records import Report
-from cai.quality.words import Texts, Vocabulary
+from cai.quality.texts import Texts
+from cai.quality.words import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -40,8 +41,8 @@ def check_source(
         only: names of checks; all that are ready when empty.
         skip: names of checks that are left out.
         progress: is told the number of rows now and then.
-        processes: 2 compares rows with each other in a process of its own, which reads the source
-            as well: about half the time. A script that asks for it needs a `__main__` guard.
+        processes: 2 does half of the checks in a process of its own, which also reads the source;
+            that takes about half the time. A script that asks for it needs a `__main__` guard.
 
     Raises:
         UsageError: a check is unknown or lacks what it needs; a file cannot be read.
@@ -49,15 +50,15 @@ def check_source(
     options = options or Options()
     kinds = select(options, only, skip)
     # A check that a script registered is not known in another process.
-    across = [kind for kind in kinds if kind.across and kind.__module__.startswith("cai.")]
-    if processes < 2 or len(across) in (0, len(kinds)):
+    apart = [kind for kind in kinds if kind.apart and kind.__module__.startswith("cai.")]
+    if processes < 2 or len(apart) in (0, len(kinds)):
         return _report(source, options, kinds, progress)
     # Not forked: a progress bar has a thread. What a scorer needs may not go to another process.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        names = [kind.name for kind in across]
-        other = pool.submit(_across, source, replace(options, scorer=None), names)
-        own = _report(source, options, [kind for kind in kinds if kind not in across], progress)
+        names = [kind.name for kind in apart]
+        other = pool.submit(_apart, source, replace(options, scorer=None), names)
+        own = _report(source, options, [kind for kind in kinds if kind not in apart], progress)
         theirs = other.result()
     if theirs.rows != own.rows:  # The run went on meanwhile.
         return _report(source, options, kinds, progress)
@@ -65,7 +66,7 @@ def check_source(
     return replace(own, findings=tuple(findings[kind.name] for kind in kinds))
 
 
-def _across(source: Source, options: Options, names: list[str]) -> Report:
+def _apart(source: Source, options: Options, names: list[str]) -> Report:
     return _report(source, options, select(options, names))
 
 

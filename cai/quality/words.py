@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -21,11 +20,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cai.quality.records import Sample
-
     Hashes = NDArray[np.uint64]
 
-__all__ = ["Part", "Texts", "Vocabulary", "key_of", "ngrams", "ngrams_of", "normal", "shingles"]
+__all__ = ["Vocabulary", "key_of", "ngrams", "ngrams_of", "normal", "shingles"]
 
 _KNOWN = 1_000_000
 """Words whose hash is remembered (about 150 MB); a file of made-up words must not fill memory."""
@@ -76,29 +73,12 @@ def ngrams_of(words: Hashes, lengths: Sequence[int]) -> Iterator[tuple[int, Hash
 
 def shingles(words: Hashes) -> Hashes:
     """The different word 2-grams of a text, sorted; a text of one word is one shingle."""
-    grams = ngrams(words, min(2, max(1, len(words))))
+    grams = ngrams(words, 2 if len(words) > 1 else 1)
     grams.sort()
     new = np.ones(len(grams), bool)
     np.not_equal(grams[1:], grams[:-1], out=new[1:])
     different: Hashes = grams[new]
     return different
-
-
-class Part:
-    """The words of one text, and its shingles when asked."""
-
-    __slots__ = ("_shingles", "words")
-
-    def __init__(self, words: Hashes) -> None:
-        self.words = words
-        self._shingles: Hashes | None = None
-
-    @property
-    def shingles(self) -> Hashes:
-        """See `shingles`."""
-        if self._shingles is None:
-            self._shingles = shingles(self.words)
-        return self._shingles
 
 
 def normal(text: str) -> str:
@@ -116,63 +96,3 @@ def key_of(*parts: str) -> int:
         digest.update(len(data).to_bytes(8, "big"))
         digest.update(data)
     return int.from_bytes(digest.digest(), "big")
-
-
-class Texts:
-    """What the checks want to know of one sample's texts, computed once and only when asked."""
-
-    def __init__(self, sample: Sample, vocabulary: Vocabulary) -> None:
-        self._sample = sample
-        self._vocabulary = vocabulary
-
-    @cached_property
-    def prompt_key(self) -> int:
-        """Of the whole conversation, with the roles and any system turn, normalised."""
-        turns = self._sample.prompt
-        return key_of(*(part for turn in turns for part in (turn.role, normal(turn.content))))
-
-    @cached_property
-    def answer_keys(self) -> tuple[int, ...]:
-        """Of each answer, normalised."""
-        return tuple(key_of(normal(answer)) for answer in self._sample.answers)
-
-    @cached_property
-    def turns(self) -> tuple[Hashes, ...]:
-        """The words of each turn of the prompt."""
-        return tuple(self._vocabulary.encode(turn.content) for turn in self._sample.prompt)
-
-    @cached_property
-    def answers(self) -> tuple[Hashes, ...]:
-        """The words of each answer."""
-        return tuple(self._vocabulary.encode(answer) for answer in self._sample.answers)
-
-    @property
-    def target(self) -> Hashes | None:
-        """The words of the answer that a training moves towards."""
-        chosen = self._sample.chosen
-        return None if chosen is None else self.answers[chosen]
-
-    @cached_property
-    def context(self) -> Hashes:
-        """The words of what was said before the last turn, without any system turn."""
-        said = [
-            words
-            for turn, words in zip(self._sample.prompt[:-1], self.turns, strict=False)
-            if turn.role != "system"
-        ]
-        return np.concatenate(said) if said else np.zeros(0, np.uint64)
-
-    @property
-    def question(self) -> Hashes:
-        """The words of the last turn of the prompt."""
-        return self.turns[-1] if self.turns else np.zeros(0, np.uint64)
-
-    @cached_property
-    def prompt_parts(self) -> tuple[Part, Part]:
-        """What was said before, and the last turn."""
-        return Part(self.context), Part(self.question)
-
-    @cached_property
-    def answer_parts(self) -> tuple[Part, ...]:
-        """The answers."""
-        return tuple(map(Part, self.answers))

@@ -102,3 +102,28 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path):
             find(tmp_path, "contamination", [pair("a", "b", "c")], against=(against,))
     with pytest.raises(UsageError, match="--against"):
         find(tmp_path, "contamination", [pair("a", "b", "c")])
+
+
+def test_nothing_differs_from_a_search_word_by_word(tmp_path: Path):
+    few = [f"w{i}" for i in range(3)]
+
+    def words(count: int) -> list[str]:
+        return RANDOM.choices(few, k=count)
+
+    items = [words(RANDOM.randint(3, 9)) for _ in range(12)]
+    rows = [[words(RANDOM.randint(1, 14)) for _ in range(3)] for _ in range(150)]
+    grams = [(tuple(i[s : s + 6])) for i in items for s in range(max(1, len(i) - 5))]
+    expected = {
+        number
+        for number, texts in enumerate(rows)
+        for text in texts
+        for gram in grams
+        if any(tuple(text[s : s + len(gram)]) == gram for s in range(len(text)))
+    }
+    found = leaks(
+        tmp_path,
+        [pair(*(" ".join(text) for text in texts)) for texts in rows],
+        [{"question": " ".join(item)} for item in items],
+        ngram=6,
+    )
+    assert found == expected and 10 < len(found) < 150

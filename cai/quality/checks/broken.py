@@ -8,7 +8,7 @@ from cai.quality.check import Check, register
 
 if TYPE_CHECKING:
     from cai.quality.records import Sample
-    from cai.quality.words import Texts
+    from cai.quality.texts import Texts
 
 __all__ = ["BrokenRows", "IdenticalAnswers"]
 

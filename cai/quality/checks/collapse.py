@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from cai.quality.check import Book, Options
     from cai.quality.records import Sample
-    from cai.quality.words import Hashes, Texts
+    from cai.quality.texts import Texts
+    from cai.quality.words import Hashes
 
 __all__ = ["Collapse", "collapsed"]
 
@@ -40,6 +41,7 @@ class Collapse(Check):
     name = "collapse"
     about = "rows with an answer that repeats itself or is full of emoji"
     fix = "Drop the rows; use a stronger reviser, or a lower temperature, if there are many."
+    apart = True
 
     def __init__(self, options: Options, book: Book) -> None:
         super().__init__(options, book)

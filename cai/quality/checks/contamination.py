@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from cai.quality.against import Leak
     from cai.quality.check import Book, Options
     from cai.quality.records import Level, Sample
-    from cai.quality.words import Hashes, Texts
+    from cai.quality.texts import Texts
+    from cai.quality.words import Hashes
 
 __all__ = ["Contamination"]
 
@@ -31,7 +32,7 @@ class Contamination(Check):
     about = "rows that share a run of words with a file given by --against"
     fix = "Name evaluation files with --against FILE, and drop these rows before training."
     level = "error"
-    across = True
+    apart = True
 
     def __init__(self, options: Options, book: Book) -> None:
         super().__init__(options, book)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cai.quality.check import Book, Options
     from cai.quality.records import Level, Sample
-    from cai.quality.words import Texts
+    from cai.quality.texts import Texts
 
 __all__ = ["Contradictions", "MixedLabels"]
 
@@ -30,7 +30,7 @@ class Contradictions(Check):
     about = "rows whose label another row of the same prompt and answers contradicts"
     fix = "Let a person decide, or drop both sides: cai filter --drop contradictions."
     level = "error"
-    across = True
+    apart = True
 
     def __init__(self, options: Options, book: Book) -> None:
         super().__init__(options, book)
@@ -87,7 +87,7 @@ class MixedLabels(Check):
     about = "rows with an answer that is chosen here and rejected in another row of its prompt"
     fix = "Normal in rankings of three or more answers; else look at the rows and settle them."
     level = "info"
-    across = True
+    apart = True
 
     def __init__(self, options: Options, book: Book) -> None:
         super().__init__(options, book)

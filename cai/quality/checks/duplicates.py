@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cai.quality.check import Book, Options
     from cai.quality.records import Level, Sample
-    from cai.quality.words import Texts
+    from cai.quality.texts import Texts
 
 __all__ = ["DuplicateAnswers", "DuplicatePrompts", "ExactDuplicates"]
 
@@ -28,7 +28,7 @@ __all__ = ["DuplicateAnswers", "DuplicatePrompts", "ExactDuplicates"]
 class _Keyed(Check):
     """A check that compares one key per row at the end. Memory: 16 bytes a row."""
 
-    across = True
+    apart = True
 
     def __init__(self, options: Options, book: Book) -> None:
         super().__init__(options, book)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cai.quality.check import Book, Options
     from cai.quality.records import Level, Sample
-    from cai.quality.words import Texts
+    from cai.quality.texts import Texts
     from cai.validation.statistics.intervals import Interval
 
 __all__ = ["LengthBias", "difference_correlation"]

@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cai.quality.check import Book, Options
+    from cai.quality.near.part import Part
     from cai.quality.records import Level, Sample
-    from cai.quality.words import Part, Texts
+    from cai.quality.texts import Texts
 
 __all__ = ["NearDuplicateAnswers", "NearDuplicatePrompts", "NearDuplicates"]
 
 
 class _Near(Check):
     what = "row"
-    across = True
+    apart = True
 
     def __init__(self, options: Options, book: Book) -> None:
         super().__init__(options, book)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cai.quality.check import Book, Options
     from cai.quality.records import Level, Sample
-    from cai.quality.words import Texts
+    from cai.quality.texts import Texts
 
 __all__ = ["Refusals", "phrases"]
 

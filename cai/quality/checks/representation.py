@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from cai.quality.check import Book, Options
     from cai.quality.records import Level, Sample
-    from cai.quality.words import Hashes, Texts
+    from cai.quality.texts import Texts
+    from cai.quality.words import Hashes
 
 __all__ = ["Representation", "Terms"]
 
@@ -71,6 +72,7 @@ class Representation(Check):
     fix = "Compare the chosen rates: far from one half, the label may go with the group."
     level = "info"
     drops = False
+    apart = True
 
     def __init__(self, options: Options, book: Book) -> None:
         super().__init__(options, book)

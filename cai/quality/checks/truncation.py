@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from cai.quality.check import Book, Options
     from cai.quality.records import Sample
-    from cai.quality.words import Texts
+    from cai.quality.texts import Texts
 
 __all__ = ["Truncation", "looks_cut"]
 

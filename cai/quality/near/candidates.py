@@ -1,7 +1,9 @@
 """Which units may be alike: locality-sensitive hashing of MinHash signatures.
 
-32 bands of 4 values find two units of similarity s with probability 1 − (1 − s⁴)³² (Leskovec,
-Rajaraman and Ullman, "Mining of Massive Datasets", section 3.4): 0.999 at s = 0.67, 0.003 at 0.1.
+42 bands of 3 values find two units of similarity s with probability 1 − (1 − s³)⁴² (Leskovec,
+Rajaraman and Ullman, "Mining of Massive Datasets", section 3.4): over 0.999 at s = 0.6, 0.94 at
+0.4, and 0.001 at 0.03, which is how alike two unrelated texts are.
+
 The run store needs that no match is ever missed and keeps its index on disk (`cai.store.groups`);
 here all signatures are at hand, and one sort per band finds its groups.
 """
@@ -15,11 +17,13 @@ import numpy as np
 from cai.store.signature import PERMUTATIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 __all__ = ["BANDS", "candidate_pairs", "screened"]
 
-BANDS = 32
+BANDS = 42
 _VALUES = PERMUTATIONS // BANDS
 
 _REACH = 6
@@ -37,13 +41,13 @@ def candidate_pairs(signatures: NDArray[np.uint32]) -> NDArray[np.int64]:
         signatures: shape (units, 128).
     """
     units = len(signatures)
-    found = np.zeros(0, np.int64)
+    found = [np.zeros(0, np.int64)]
     for band in range(BANDS):
         keys = np.zeros(units, np.uint64)
         for column in range(band * _VALUES, (band + 1) * _VALUES):
             keys = keys * _FACTOR + signatures[:, column]
-        found = np.union1d(found, _within(keys, units))
-    return np.stack(np.divmod(found, max(1, units)), axis=1)
+        found.append(np.unique(_within(keys, units)))
+    return np.stack(np.divmod(np.unique(np.concatenate(found)), max(1, units)), axis=1)
 
 
 def _within(keys: NDArray[np.uint64], units: int) -> NDArray[np.int64]:
@@ -64,10 +68,9 @@ def _within(keys: NDArray[np.uint64], units: int) -> NDArray[np.int64]:
 
 def screened(
     signatures: NDArray[np.uint32], pairs: NDArray[np.int64], least: float
-) -> NDArray[np.int64]:
-    """Those pairs whose estimated similarity is at least `least`."""
-    kept = [
-        part[(signatures[part[:, 0]] == signatures[part[:, 1]]).mean(axis=1) >= least]
-        for part in (pairs[i : i + _CHUNK] for i in range(0, len(pairs), _CHUNK))
-    ]
-    return np.concatenate(kept) if kept else pairs
+) -> Iterator[tuple[int, int]]:
+    """Yield those pairs whose estimated similarity is at least `least`."""
+    for begin in range(0, len(pairs), _CHUNK):
+        part = pairs[begin : begin + _CHUNK]
+        estimate = (signatures[part[:, 0]] == signatures[part[:, 1]]).mean(axis=1)
+        yield from part[estimate >= least].tolist()

@@ -6,7 +6,6 @@ from array import array
 from typing import TYPE_CHECKING
 
 import numpy as np
-from datasketch import MinHash
 
 from cai.quality.near.alike import LEAST_WORDS, THRESHOLD, alike
 from cai.quality.near.candidates import candidate_pairs, screened
@@ -16,25 +15,24 @@ from cai.store.signature import PERMUTATIONS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cai.quality.words import Hashes, Part
+    from cai.quality.near.part import Part
+    from cai.quality.words import Hashes
 
 __all__ = ["NearIndex"]
 
-_SCREEN = THRESHOLD - 0.15
+_SCREEN = THRESHOLD - 0.13
 """Of the estimate: its standard error is 0.044, so what is below has no chance."""
-
-_TAG = np.uint64(0xD6E8FEB86659FD93)
 
 
 class NearIndex:
     """Takes units in order; `repeats` then yields the later ones that nearly repeat an earlier one.
 
     Words and signatures lie in temporary files (4 bytes a word, 512 a unit). Candidates come from
-    MinHash (Broder 1997) and are verified on the words themselves.
+    MinHash (Broder 1997) over the shingles of all parts together, and are verified part by part on
+    the words themselves.
     """
 
     def __init__(self) -> None:
-        self._sketch = MinHash(PERMUTATIONS, seed=1, scheme="affine32", hashfunc=int)
         self._signatures = Spill()
         self._words = Spill()
         self._first_part = array("Q", [0])
@@ -54,15 +52,8 @@ class NearIndex:
             return
         if sum(lengths[unsigned:]) < LEAST_WORDS:
             unsigned = 0
-        tagged = [
-            # Added in an array, where overflow is meant and silent.
-            part.shingles + np.full(1, i, np.uint64) * _TAG
-            for i, part in enumerate(parts)
-            if i >= unsigned and len(part.words)
-        ]
-        self._sketch.clear()
-        self._sketch.update_batch((np.concatenate(tagged) & np.uint64(0xFFFFFFFF)).tolist())
-        self._signatures.add(self._sketch.hashvalues)
+        signed = [part.signature for part in parts[unsigned:]]
+        self._signatures.add(np.minimum.reduce(signed))
         for part in parts:
             self._words.add(part.words)
         self._first_part.append(len(self._words))
@@ -83,7 +74,7 @@ class NearIndex:
         signatures = self._signatures.all().reshape(-1, PERMUTATIONS)
         founder: dict[int, int] = {}
         tried: tuple[int, int] = (-1, -1)
-        for later, earlier in screened(signatures, candidate_pairs(signatures), _SCREEN).tolist():
+        for later, earlier in screened(signatures, candidate_pairs(signatures), _SCREEN):
             earlier = founder.get(earlier, earlier)
             if later in founder or (later, earlier) == tried:
                 continue
