@@ -63,7 +63,7 @@ RevisionOutcome = Literal[
 ]
 VerdictOutcome = Literal["first", "second", "tie", "refused", "unparsed", "truncated"]
 Label = Literal["first", "second", "tie"]
-PairKind = Literal["revision", "samples"]
+PairKind = Literal["revision", "samples", "contrast"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,7 +379,10 @@ class Verdict:
 class Pair:
     """Two answers to one prompt and the verdict on them.
 
-    `note` says why a pair was not judged (for example `identical`); such a pair has no verdict.
+    `note` says why a pair was not judged (for example `identical`), or, beside a verdict, why it is
+    set aside: no preference is made of it (for example `revision not confirmed`). `constructed` is
+    the p that was set because of how the answers were made, where no judge was asked; the note is
+    then `by construction`.
     """
 
     prompt_id: str
@@ -390,6 +393,7 @@ class Pair:
     second_name: str
     verdict: Verdict | None = None
     note: str = ""
+    constructed: float | None = None
 
     @property
     def id(self) -> str:
@@ -398,8 +402,20 @@ class Pair:
 
     @property
     def p(self) -> float | None:
-        """The probability that first is better than second, or None."""
+        """The judge's probability that first is better than second, or None."""
         return self.verdict.p if self.verdict else None
+
+    @property
+    def soft_label(self) -> float | None:
+        """The p that training takes: the judge's, or the one that was set by construction."""
+        return self.verdict.p if self.verdict else self.constructed
+
+    @property
+    def is_preference(self) -> bool:
+        """Whether it has a winner to train on: judged and not set aside, or by construction."""
+        if self.verdict is None:
+            return self.constructed is not None
+        return self.verdict.decided and self.verdict.p is not None and not self.note
 
     def swap(self) -> Pair:
         """The same pair seen from the other side."""
@@ -410,11 +426,13 @@ class Pair:
             first_name=self.second_name,
             second_name=self.first_name,
             verdict=_swap_verdict(self.verdict) if self.verdict else None,
+            constructed=_rest(self.constructed),
         )
 
     def oriented(self) -> Pair:
-        """The same pair with p ≥ 0.5, so that `first` is the chosen answer."""
-        return self.swap() if self.p is not None and self.p < 0.5 else self
+        """The same pair with a soft label ≥ 0.5, so that `first` is the chosen answer."""
+        label = self.soft_label
+        return self.swap() if label is not None and label < 0.5 else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,7 +440,8 @@ class Row:
     """Everything that the loop made of one prompt.
 
     `revisions` has one chain of rounds for each revised sample: `revisions[i]` begins at
-    `samples[i]`. `plan` is the hash of all that determined the row except the prompt.
+    `samples[i]`. `plan` is the hash of all that determined the row except the prompt. `contrast`
+    has the answer that the policy gave with the constitution in its prompt, where one was asked.
     """
 
     prompt: Prompt
@@ -431,6 +450,7 @@ class Row:
     revisions: tuple[tuple[Revision, ...], ...] = ()
     pairs: tuple[Pair, ...] = ()
     error: str = ""
+    contrast: tuple[Response, ...] = ()
 
     @property
     def failed(self) -> bool:

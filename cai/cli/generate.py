@@ -38,6 +38,13 @@ def generate(
     prompts: Annotated[
         Path | None, typer.Option(help="Prompt file, or 'starter', in place of the config's.")
     ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a trained model that answers the prompts; the critic and the judge "
+            "stay those of the config."
+        ),
+    ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Use only the first so many prompts.")
     ] = None,
@@ -91,7 +98,7 @@ def generate(
     """
     from cai.cli.running import carry_out, print_result
     from cai.cli.scaling import carry_out_on_ray, carry_out_shard
-    from cai.cli.settings import load_settings
+    from cai.cli.settings import load_settings, with_policy
     from cai.loop import Generation
     from cai.store.shard import Shard
 
@@ -104,6 +111,8 @@ def generate(
         budget_tokens=budget_tokens,
         concurrency=concurrency,
     )
+    if policy is not None:
+        settings = with_policy(settings, policy)
     if engine is not None:
         settings = _with_engine(settings, engine.value)
     warn(settings)

@@ -123,7 +123,8 @@ def _settings(
             f"--set {fixed[0]}: the two published answers are the samples of an import, and no "
             "others are made. Leave the option out."
         )
-    overrides |= {**_FIXED, "prompts.path": str(file.absolute()), "prompts.format": "auto"}
+    prompts = {"path": str(file.absolute()), "format": "auto", "mix": []}
+    overrides |= {**_FIXED, **{f"prompts.{key}": value for key, value in prompts.items()}}
     settings = load_config(config or Path(__file__).with_name("_import.yaml"), overrides)
     if engine is None:
         return settings

@@ -107,6 +107,12 @@ def summary_lines(summary: RunSummary) -> list[tuple[str, str]]:
         lines.append((f"Verdicts on {kind} pairs", _counts(outcomes)))
         if preferred := summary.preferred.get(kind):
             lines.append((f"Preferred in {kind} pairs", _counts(preferred)))
+    if "revision" in summary.outcomes:
+        lines.append(("Failed revisions (original preferred)", str(summary.failed_revisions)))
+    if summary.contrast:
+        lines.append(("Answers under the constitution", _counts(summary.contrast)))
+    if summary.set_aside:
+        lines.append(("Judged pairs set aside", _counts(summary.set_aside)))
     if summary.not_judged:
         lines.append(("Pairs not judged", _counts(summary.not_judged)))
     certainty = summary.certainty

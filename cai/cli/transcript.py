@@ -62,6 +62,8 @@ class _Transcript:
         self._messages(prompt.messages)
         for index, sample in enumerate(row.samples):
             self._sample(index, sample)
+        for under in row.contrast:
+            self._sample("under the constitution", under)
         for index, chain in enumerate(row.revisions):
             for revision in chain:
                 self._revision(index, revision)
@@ -69,7 +71,7 @@ class _Transcript:
             self._pair(pair)
         print_row_costs(self._store, row)
 
-    def _sample(self, index: int, sample: Response) -> None:
+    def _sample(self, index: int | str, sample: Response) -> None:
         unusable = "" if sample.text else ", unusable"
         print_heading(f"Sample {index}: {sample.outcome}{unusable}")
         print_text(sample.text or sample.raw, indent=2)
@@ -96,6 +98,8 @@ class _Transcript:
 
     def _pair(self, pair: Pair) -> None:
         outcome = pair.verdict.outcome if pair.verdict else f"not judged ({pair.note})"
+        if pair.verdict and pair.note:
+            outcome += f", set aside ({pair.note})"
         print_heading(f"Pair {pair.id} ({pair.kind}): {outcome}")
         print_text(f"first: {pair.first_name}\nsecond: {pair.second_name}", indent=2)
         if pair.verdict is None:

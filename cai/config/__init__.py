@@ -1,14 +1,16 @@
-"""One config for every command: defined in `schema` and `models`, read by `load`."""
+"""One config for every command: defined in `schema` and its sections, read by `load`."""
 
 from cai.config.identity import asked, changed_keys
 from cai.config.judging import JudgeConfig, ReasoningSamplingConfig
 from cai.config.load import load_config, parse_config
+from cai.config.loop import ConfirmConfig, ContrastConfig
 from cai.config.models import EngineKind, ModelConfig, ModelsConfig, PriceConfig, VllmConfig
 from cai.config.schema import (
     Config,
     CritiqueSamplingConfig,
     GateConfig,
     LoopConfig,
+    MixConfig,
     OutputConfig,
     PromptsConfig,
     RuntimeConfig,
@@ -20,11 +22,14 @@ from cai.config.schema import (
 
 __all__ = [
     "Config",
+    "ConfirmConfig",
+    "ContrastConfig",
     "CritiqueSamplingConfig",
     "EngineKind",
     "GateConfig",
     "JudgeConfig",
     "LoopConfig",
+    "MixConfig",
     "ModelConfig",
     "ModelsConfig",
     "OutputConfig",

@@ -60,6 +60,9 @@ class JudgeConfig(Section):
     """Shows the summary of the constitution before each question."""
     few_shot: bool = Field(default=True, json_schema_extra=ADDED)
     """Shows the examples of the template."""
+    quoting: Literal["plain", "nonce"] = Field(default="plain", json_schema_extra=ADDED)
+    """`nonce` gives the tags around quoted texts a code that no answer can know, and makes
+    delimiters in disguise harmless; a few dozen tokens more per question. `plain` does neither."""
     reasonings: int = Field(default=1, ge=1, le=64, json_schema_extra=ADDED)
     """With mode `reasoning`: how many are sampled for each question; their probabilities are
     averaged."""

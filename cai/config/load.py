@@ -17,8 +17,9 @@ __all__ = ["load_config", "parse_config"]
 def load_config(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Config:
     """Read a config file; `overrides` maps dotted keys (`models.policy.engine`) to values.
 
-    Paths inside the file (`prompts.path`, `constitution`, `templates.folder`) that exist relative
-    to the file are made absolute, so that the command can be started from anywhere.
+    Paths inside the file (`prompts.path`, those in `prompts.mix`, `constitution`,
+    `templates.folder`) that exist relative to the file are made absolute, so that the command can
+    be started from anywhere.
 
     Raises:
         ConfigError: the file cannot be read or does not fit the schema.
@@ -62,7 +63,15 @@ def _anchored(config: Config, base: Path) -> Config:
         update={
             "constitution": _anchor(config.constitution, base, _is_path(config.constitution)),
             "prompts": prompts.model_copy(
-                update={"path": _anchor(prompts.path, base, prompts.path != "starter")}
+                update={
+                    "path": _anchor(prompts.path, base, prompts.path != "starter"),
+                    "mix": tuple(
+                        one.model_copy(
+                            update={"path": _anchor(one.path, base, one.path != "starter")}
+                        )
+                        for one in prompts.mix
+                    ),
+                }
             ),
             "templates": templates.model_copy(
                 update={"folder": _anchor(templates.folder, base, is_path=True)}

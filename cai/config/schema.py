@@ -1,4 +1,4 @@
-"""The one config schema. Every field is documented once, here or in `models`, right under it."""
+"""The one config schema. Every field is documented once, right under it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from cai.config.judging import JudgeConfig
+from cai.config.loop import CritiqueSamplingConfig, LoopConfig, SamplingConfig
 from cai.config.models import ModelsConfig, PriceConfig
+from cai.config.prompts import MixConfig, PromptsConfig
 from cai.config.section import ADDED, RUNTIME, Fraction, Section
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "CritiqueSamplingConfig",
     "GateConfig",
     "LoopConfig",
+    "MixConfig",
     "OutputConfig",
     "PromptsConfig",
     "RuntimeConfig",
@@ -25,36 +28,6 @@ __all__ = [
 ]
 
 
-class SamplingConfig(Section):
-    """How one stage decodes."""
-
-    max_tokens: int = Field(default=512, ge=1)
-    """Most tokens that an answer may have."""
-    temperature: float = Field(default=1.0, ge=0.0, le=5.0)
-    """1 samples from the model's own distribution, 0 always takes the likeliest token."""
-    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
-    """Samples only from the likeliest tokens that together hold this much probability."""
-
-
-class CritiqueSamplingConfig(SamplingConfig):
-    """How critiques decode. A section that sets one key keeps the shorter default of the other."""
-
-    max_tokens: int = Field(default=256, ge=1)
-    """Most tokens that a critique may have."""
-
-
-class PromptsConfig(Section):
-    """Where the prompts come from."""
-
-    path: str
-    """A file, relative to the config: .jsonl, .csv, .txt, .parquet, or hh-rlhf .jsonl.gz; or
-    `starter` for the prompts that ship with the toolkit."""
-    format: Literal["auto", "jsonl", "csv", "txt", "parquet", "hh-rlhf"] = "auto"
-    """How to read the file; `auto` goes by its name and first row."""
-    limit: int | None = Field(default=None, ge=1, json_schema_extra=RUNTIME)
-    """Uses only the first so many prompts. May be raised later: the run goes on."""
-
-
 class TemplatesConfig(Section):
     """Which prompt template each stage uses, by name in `prompts/<stage>/`."""
 
@@ -62,6 +35,8 @@ class TemplatesConfig(Section):
     """A folder of your own with the same layout, relative to the config."""
     sample: str = "default"
     """Template of the sample stage."""
+    contrast: str = Field(default="constitution", json_schema_extra=ADDED)
+    """Template in `prompts/sample/` that shows the principles, for pairs of the kind `contrast`."""
     critique: str = "default"
     """Template of the critique stage."""
     revise: str = "default"
@@ -72,40 +47,6 @@ class TemplatesConfig(Section):
     score: str = Field(default="default", json_schema_extra=ADDED)
     """Template of the score stage; `default` stands for `expected` with `judge.mode: score`, and
     for `proposition` with `propositions`."""
-
-
-class LoopConfig(Section):
-    """Sample, critique, revise, pair."""
-
-    seed: int = 0
-    """Every draw of the run depends on it."""
-    samples: int = Field(default=2, ge=1, le=64)
-    """Answers sampled per prompt."""
-    rounds: int = Field(default=1, ge=0, le=16)
-    """Rounds of critique and revision."""
-    revise: Literal["first", "all"] = "first"
-    """Revises the first sample only, or all of them."""
-    direct: bool = False
-    """Revises without a critique, from the principle alone."""
-    skip_when_clean: bool = True
-    """Leaves a response alone when the critique finds nothing; recorded as `skipped`."""
-    truncated: Literal["drop", "trim", "keep"] = "drop"
-    """What becomes of text that hit the token limit: unusable, cut back to its last whole
-    sentence, or used as it is."""
-    pairs: tuple[Literal["revision", "samples"], ...] = ("revision", "samples")
-    """Which pairs are made: (original, final revision) and (sample, sample)."""
-    sample: SamplingConfig = SamplingConfig()
-    """Decoding of samples."""
-    critique: CritiqueSamplingConfig = CritiqueSamplingConfig()
-    """Decoding of critiques."""
-    revision: SamplingConfig = SamplingConfig()
-    """Decoding of revisions."""
-
-    @model_validator(mode="after")
-    def _pairs_can_exist(self) -> Self:
-        if self.pairs == ("samples",) and self.samples < 2:
-            raise ValueError("pairs: [samples] needs samples of 2 or more")
-        return self
 
 
 class SplitConfig(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
+import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -154,18 +155,22 @@ def made_up(request: Request) -> Reply:
 def _preference(request: Request) -> float:
     """P(first label): each answer has a hashed merit, and the first slot a small advantage."""
     # After a reasoning the label is asked for in a message of its own.
-    asked = (m.content for m in reversed(request.messages) if "<answer_a>" in m.content)
+    asked = (m.content for m in reversed(request.messages) if "<answer_a" in m.content)
     last = next(asked, request.messages[-1].content)
-    parts = [last.partition(f"<answer_{x}>")[2].partition(f"</answer_{x}>")[0] for x in "ab"]
-    merits = [unit_interval("merit", part.strip()) for part in parts]
+    merits = [unit_interval("merit", _quoted(last, f"answer_{x}").strip()) for x in "ab"]
     return 1 / (1 + math.exp(-4 * (merits[0] - merits[1]) - 0.4))
+
+
+def _quoted(text: str, name: str) -> str:
+    """What stands between the tags of a name, which may have a code; empty where there are none."""
+    found = re.search(rf"<{name}((?: [0-9a-f]+)?)>(.*?)</{name}\1>", text, re.DOTALL)
+    return found[2] if found else ""
 
 
 def _score(request: Request) -> Completion:
     """A number from 1 to 10 or a yes or no, by the hashed merit of the answer."""
     last = request.messages[-1].content
-    answer = last.partition("<response>")[2].partition("</response>")[0]
-    merit = unit_interval("merit", answer.strip())
+    merit = unit_interval("merit", _quoted(last, "response").strip())
     if last.endswith("Yes or No."):
         given = ScriptedEngine.label(merit, mass=0.97, labels=("Yes", "No"))
     else:

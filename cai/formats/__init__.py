@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from cai.formats.bradley_terry import Comparison, connected, strengths, win_rates
 from cai.formats.layouts import LAYOUTS, Layout, LayoutFacts, check_layouts
+from cai.formats.ranks import Ranking, rank, ranking
 from cai.formats.read import read_records
 from cai.formats.recognise import record_of_row
 from cai.formats.records import Record, RecordKind, RecordLayout
@@ -16,11 +17,14 @@ __all__ = [
     "Comparison",
     "Layout",
     "LayoutFacts",
+    "Ranking",
     "Record",
     "RecordKind",
     "RecordLayout",
     "check_layouts",
     "connected",
+    "rank",
+    "ranking",
     "read_records",
     "record_of_row",
     "strengths",

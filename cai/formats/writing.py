@@ -63,12 +63,12 @@ def usable_revisions(row: Row, which: Literal["final", "all"]) -> Iterator[Usabl
 
 
 def decided_pairs(row: Row) -> Iterator[tuple[Pair, float]]:
-    """Yield the pairs that have a winner, turned so that `first` won, with p ≥ ½."""
+    """Yield the pairs that are preferences, turned so that `first` won, with p ≥ ½."""
     for pair in row.pairs:
-        if pair.verdict and pair.verdict.decided and pair.verdict.p is not None:
+        if pair.is_preference:
             best = pair.oriented()
-            assert best.p is not None
-            yield best, best.p
+            assert best.soft_label is not None
+            yield best, best.soft_label
 
 
 def messages(prompt: Prompt) -> list[dict[str, str]]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cai.intake.read import PromptFormat
 
-__all__ = ["PromptsSummary", "count_prompts"]
+__all__ = ["PromptsSummary", "count_prompts", "scan_prompts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,20 @@ def count_prompts(path: str | Path, format: PromptFormat = "auto") -> PromptsSum
     Raises:
         InputError: the first thing that is wrong with the file.
     """
+    ids, digest = scan_prompts(path, format)
+    return PromptsSummary(len(ids), _distinct(ids), digest)
+
+
+def scan_prompts(path: str | Path, format: PromptFormat = "auto") -> tuple[array[int], str]:
+    """The ids of all prompts of a file, as numbers in its order, and the SHA-256 of its bytes.
+
+    Raises:
+        InputError: the first thing that is wrong with the file.
+    """
     found = locate(path)
     ids = array("Q", (int(prompt.id, 16) for prompt in read_prompts(path, format)))
     with readable(found), found.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return PromptsSummary(len(ids), _distinct(ids), digest)
+        return ids, hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _distinct(ids: array[int]) -> int:

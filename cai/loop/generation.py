@@ -15,6 +15,7 @@ from cai.loop.judging import open_jury
 from cai.loop.plan import Plan, for_judging, load_templates, make_plan
 from cai.loop.progress import Progress
 from cai.loop.schedule import in_work
+from cai.loop.secret import quoting_secret
 from cai.loop.shard import admissions, check_begun, own_share
 from cai.loop.source import PromptSource, open_source
 from cai.loop.sync import iterate
@@ -218,7 +219,11 @@ class Generation:
             plan=plan,
             policy=callers[id(self._engines.policy)],
             critic=callers[id(self._engines.critic)],
-            judge=open_jury(plan, {role: callers[id(one)] for role, one in judging.items()}),
+            judge=open_jury(
+                plan,
+                {role: callers[id(one)] for role, one in judging.items()},
+                secret=quoting_secret(store, Path(config.run), config.judge, self.shard),
+            ),
         )
 
         async def work(prompt: Prompt) -> Row:

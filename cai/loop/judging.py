@@ -35,6 +35,7 @@ def open_jury(
     asking: Mapping[str, Asking],
     *,
     logprobs: Literal["auto", "never"] | None = None,
+    secret: bytes = b"",
 ) -> Jury:
     """The judge of a plan.
 
@@ -43,15 +44,17 @@ def open_jury(
         asking: the model of each role that judges, by the names of `Engines.judging`. In the
             records they go by their fingerprints; the only judge of a run has no name.
         logprobs: in place of what the config says of each model.
+        secret: key of the codes that `judge.quoting: nonce` puts into delimiters.
     """
-    judge, stage = plan.config.judge, judging_stage(plan.config)
+    judge = plan.config.judge
+    template = plan.templates[judging_stage(plan.config)].with_secret(secret)
 
     def seat(role: str) -> Seat:
         return Seat(
             "" if role == "judge" else plan.judges[role],
             open_judge(
                 asking[role],
-                plan.templates[stage],
+                template,
                 judge,
                 logprobs=logprobs or logprobs_of(plan.config.models, role),
                 seed=plan.config.loop.seed,
@@ -74,13 +77,16 @@ def logprobs_of(models: ModelsConfig, role: str) -> Literal["auto", "never"]:
 
 
 def judging_template(template: Template, config: Config, constitution: Constitution) -> Template:
-    """The template of the judge as `judge.preamble` and `judge.few_shot` have it.
+    """The template of the judge as `judge.preamble`, `judge.few_shot` and `judge.quoting` have it.
 
     Raises:
-        ConfigError: there is no preamble to show, or no summary to show in it.
+        ConfigError: there is no preamble to show, no summary to show in it, or what is quoted has
+            no tags that could carry a code.
     """
     if not config.judge.few_shot:
         template = template.without_examples()
+    if config.judge.quoting == "nonce":
+        template = template.with_nonces()
     if not config.judge.preamble:
         return template
     if not constitution.summary.strip():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from itertools import combinations
 from typing import TYPE_CHECKING
 
+from cai.loop.contrast import contrast_pair
 from cai.loop.draw import draw_principles
+from cai.loop.pairing import best_worst, confirmed, partners
 from cai.loop.text import same_text
 from cai.records import Pair
 
@@ -18,13 +19,16 @@ if TYPE_CHECKING:
     from cai.loop.walk import Walk
     from cai.records import Response, Revision
 
-__all__ = ["revision_pair", "sample_pairs"]
+__all__ = ["answer_contrast", "revision_pair", "sample_pairs"]
 
 
 async def revision_pair(
     walk: Walk, index: int, start: Response, chain: Sequence[Revision]
 ) -> tuple[Pair, ...]:
-    """Judge (original, final revision); nothing when no round gave a usable revision."""
+    """Judge (original, final revision); nothing when no round gave a usable revision.
+
+    With `loop.confirm` a pair whose revision the judge does not prefer is set aside.
+    """
     usable = [revision for revision in chain if revision.outcome == "revised"]
     if not usable:
         return ()
@@ -36,11 +40,12 @@ async def revision_pair(
         first_name=f"sample {index}",
         second_name=f"sample {index}, revision {usable[-1].round}",
     )
-    return (await _judged(walk, pair),)
+    return (confirmed(await _judged(walk, pair), walk.desk.plan.config.loop.confirm),)
 
 
 async def sample_pairs(walk: Walk, samples: Sequence[Response]) -> tuple[Pair, ...]:
-    """Judge every two usable samples."""
+    """Judge the pairs of usable samples that `loop.pairing` names."""
+    pairing = walk.desk.plan.config.loop.pairing
     usable = [(i, response) for i, response in enumerate(samples) if response.text]
     pairs = [
         Pair(
@@ -51,15 +56,25 @@ async def sample_pairs(walk: Walk, samples: Sequence[Response]) -> tuple[Pair, .
             first_name=f"sample {i}",
             second_name=f"sample {j}",
         )
-        for (i, first), (j, second) in combinations(usable, 2)
+        for (i, first), (j, second) in partners(usable, pairing)
     ]
-    return tuple(await asyncio.gather(*(_judged(walk, pair) for pair in pairs)))
+    judged = tuple(await asyncio.gather(*(_judged(walk, pair) for pair in pairs)))
+    return best_worst(judged) if pairing == "best_worst" else judged
+
+
+async def answer_contrast(walk: Walk, under: Response, plain: Response) -> tuple[Pair, ...]:
+    """Judge (answer under the constitution, answer without), or take it as it was made."""
+    judge = walk.desk.plan.config.loop.contrast.judge
+    pair = contrast_pair(walk.prompt_id, under, plain, judge=judge)
+    return () if pair is None else (await _judged(walk, pair),)
 
 
 async def _judged(walk: Walk, pair: Pair) -> Pair:
     if same_text(pair.first, pair.second):
         # A later round may lead back to the original; two samples may coincide.
-        return replace(pair, note="identical")
+        return replace(pair, note="identical", constructed=None)
+    if pair.constructed is not None:
+        return pair
     verdict = await walk.desk.judge.judge(
         walk.prompt.messages, pair.first, pair.second, _principles(walk, pair)
     )
@@ -75,10 +90,10 @@ def _principles(walk: Walk, pair: Pair) -> list[Sequence[Principle]]:
     """
     plan = walk.desk.plan
     if plan.config.judge.scope != "drawn":
-        ranked = sorted(plan.constitution.principles, key=lambda p: (-p.weight, p.id))
+        ranked = sorted(walk.constitution.principles, key=lambda p: (-p.weight, p.id))
         return [ranked] if plan.config.judge.scope == "constitution" else [(p,) for p in ranked]
     drawn = draw_principles(
-        plan.constitution,
+        walk.constitution,
         plan.config.loop.seed,
         walk.prompt_id,
         f"judge {pair.first_name} | {pair.second_name}",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cai.config import asked
 from cai.errors import ConfigError
 from cai.hashing import content_hash
+from cai.loop.contrast import check_principles
 from cai.loop.judging import judging_stage, judging_template, require_judgeable
+from cai.loop.scope import Scopes, restrictions
+from cai.records import Stage
 from cai.templates import Template, load_template
 
 if TYPE_CHECKING:
@@ -18,14 +22,16 @@ if TYPE_CHECKING:
     from cai.config import Config
     from cai.constitution.models import Constitution
     from cai.engines import Engines
-    from cai.records import Stage
 
-__all__ = ["Plan", "for_judging", "load_templates", "make_plan"]
+__all__ = ["Plan", "TemplateKey", "for_judging", "load_templates", "make_plan"]
+
+TemplateKey = Stage | Literal["contrast"]
+"""A stage, or the second template of the stage `sample`, for pairs of the kind `contrast`."""
 
 _READING = 1
 """Counts changes in how answers are read into rows; rows of an earlier count are made anew."""
 
-_NAMES = ("constitution", "prompts.path", "prompts.format", "templates.")
+_NAMES = ("constitution", "prompts.path", "prompts.format", "prompts.mix", "templates.")
 """Keys that only name content; the content itself is compared by its hash."""
 
 
@@ -40,14 +46,19 @@ class Plan:
 
     config: Config
     constitution: Constitution
-    templates: Mapping[Stage, Template]
+    templates: Mapping[TemplateKey, Template]
     asked: Mapping[str, Any]
     hash: str
     judges: Mapping[str, str]
 
+    @cached_property
+    def scopes(self) -> Scopes:
+        """Which principles a prompt is under."""
+        return Scopes(self.config.prompts, self.constitution)
 
-def load_templates(config: Config) -> dict[Stage, Template]:
-    """Load the template of each stage.
+
+def load_templates(config: Config) -> dict[TemplateKey, Template]:
+    """Load the template of each stage, and that of the contrast where one is made.
 
     Raises:
         ConfigError: a template is missing or wrong, or the two revision modes are mixed up.
@@ -61,7 +72,7 @@ def load_templates(config: Config) -> dict[Stage, Template]:
         )
     # Revising directly has a template of its own: the default one is about a critique.
     revise = "direct" if config.loop.direct and named.revise == "default" else named.revise
-    templates: dict[Stage, Template] = {
+    templates: dict[TemplateKey, Template] = {
         "sample": load_template("sample", named.sample, root),
         "critique": load_template("critique", named.critique, root),
         "revise": load_template("revise", revise, root),
@@ -72,6 +83,9 @@ def load_templates(config: Config) -> dict[Stage, Template]:
             f"loop.direct revises without a critique, but the template revise/{revise} shows one. "
             "Choose templates.revise: direct, or set loop.direct: false."
         )
+    if "contrast" in config.loop.pairs:
+        templates["contrast"] = load_template("sample", named.contrast, root)
+    check_principles(templates["sample"], templates.get("contrast"))
     return templates
 
 
@@ -107,14 +121,16 @@ def _load_judging(config: Config, root: Path | None) -> Template:
 
 
 def for_judging(
-    templates: Mapping[Stage, Template], config: Config, constitution: Constitution
-) -> dict[Stage, Template]:
+    templates: Mapping[TemplateKey, Template], config: Config, constitution: Constitution
+) -> dict[TemplateKey, Template]:
     """The templates with that of the judge as its switches have it.
 
     Raises:
-        ConfigError: the constitution lacks what the judge shows or asks about.
+        ConfigError: the constitution lacks what the judge shows or asks about, or has no principle
+            for some of the prompts.
     """
     require_judgeable(config, constitution)
+    Scopes(config.prompts, constitution)
     stage = judging_stage(config)
     return {**templates, stage: judging_template(templates[stage], config, constitution)}
 
@@ -122,7 +138,7 @@ def for_judging(
 def make_plan(
     config: Config,
     constitution: Constitution,
-    templates: Mapping[Stage, Template],
+    templates: Mapping[TemplateKey, Template],
     engines: Engines,
     prompts_hash: str,
 ) -> Plan:
@@ -151,12 +167,18 @@ def make_plan(
         "models.judge.fingerprint": engines.judge.fingerprint,
         **{f"models.{role}.fingerprint": name for role, name in judges.items()},
     }
+    which: dict[str, Any] = {"prompts": prompts_hash}
+    if limited := restrictions(config.prompts):
+        # Tags decide which principles a prompt is under, and they come from the prompt files.
+        keys |= {"prompts.principles": limited, **which}
+    if config.prompts.mix:
+        which["prompts.mix"] = [[one.share, list(one.tags)] for one in config.prompts.mix]
     determines = {k: v for k, v in keys.items() if not k.startswith("split.")}
     return Plan(
         config=config,
         constitution=constitution,
         templates=templates,
-        asked={**keys, "prompts": prompts_hash},
+        asked={**keys, **which},
         hash=content_hash(determines),
         judges=judges,
     )

@@ -10,7 +10,9 @@ from cai.engines.memo import Answer
 from cai.errors import ChangedRunError, RowEngineError
 from cai.loop.judging import logprobs_of, open_jury
 from cai.loop.plan import Plan, for_judging, load_templates
+from cai.loop.secret import stored_secret
 from cai.loop.walk import Desk, Walk
+from cai.quoting import new_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,6 +77,8 @@ class Recall:
         panel = any(role.startswith("judges.") for role in judging)
         judges = {r: fingerprints[r] for r in judging if not (panel and r == "judge")}
         self._modes = _judges(config, judges)
+        # Without a secret no judge was asked yet, and any will do to find that out.
+        self._secret = stored_secret(store) or new_secret()
         self._plan = Plan(
             config=config,
             constitution=constitution,
@@ -103,7 +107,7 @@ class Recall:
             plan=plan,
             policy=cast("Caller", memories["policy"]),
             critic=cast("Caller", memories["critic"]),
-            judge=open_jury(plan, memories, logprobs=logprobs),
+            judge=open_jury(plan, memories, logprobs=logprobs, secret=self._secret),
         )
 
 

@@ -1,8 +1,8 @@
-"""Where the prompts of a run come from: a file, or a list in Python."""
+"""Where the prompts of a run come from: a file or a list in Python, and files mixed in."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,19 @@ if TYPE_CHECKING:
 
     from cai.config import PromptsConfig
 
-__all__ = ["PromptSource", "open_source"]
+__all__ = ["MixedFile", "PromptSource", "open_source"]
+
+
+@dataclass(frozen=True, slots=True)
+class MixedFile:
+    """What a source says of one file that is mixed in; `prompts` are those that it gives."""
+
+    path: str
+    sha256: str
+    share: float
+    tags: tuple[str, ...]
+    principles: tuple[str, ...]
+    prompts: int
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,7 @@ class PromptSource:
     total: int
     read: Callable[[], Iterable[Prompt]]
     limit: int | None = None
+    mix: tuple[MixedFile, ...] = ()
 
     def batches(self, size: int) -> Iterator[list[Prompt]]:
         """Yield the prompts in order, `size` at a time, up to the limit."""
@@ -47,6 +60,7 @@ class PromptSource:
             "sha256": self.hash,
             "rows": self.rows,
             "unique": self.unique,
+            **({"mix": [asdict(one) for one in self.mix]} if self.mix else {}),
         }
 
 
@@ -54,12 +68,21 @@ def open_source(config: PromptsConfig, given: Sequence[Prompt | str] | None) -> 
     """Read all prompts once, so that a broken one is found before anything is asked.
 
     Args:
-        config: names the file, its format and the limit.
+        config: names the file, its format, the limit, and what is mixed in.
         given: prompts from Python, in place of the file.
 
     Raises:
-        InputError: the file is missing or one of its rows is broken.
+        InputError: a file is missing, one of its rows is broken, or it is too small for its share.
     """
+    source = _open_main(config, given)
+    if not config.mix:
+        return source
+    from cai.loop.mix import mixed
+
+    return mixed(source, config)
+
+
+def _open_main(config: PromptsConfig, given: Sequence[Prompt | str] | None) -> PromptSource:
     if given is not None:
         prompts = [_prompt(item, i) for i, item in enumerate(given)]
         if not prompts:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from cai.errors import RowEngineError
 from cai.hashing import unit_interval
-from cai.loop.pair import revision_pair, sample_pairs
+from cai.loop.contrast import constitution_sample
+from cai.loop.pair import answer_contrast, revision_pair, sample_pairs
 from cai.loop.revise import revise_rounds
 from cai.loop.sample import sample
 from cai.records import Row, Sampling
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cai.config import SamplingConfig
+    from cai.constitution.models import Constitution
     from cai.judge import Jury
     from cai.judge.pairwise import Asking
     from cai.loop.plan import Plan
@@ -48,6 +50,11 @@ class Walk:
         """The id of the prompt, which all its draws and seeds depend on."""
         return self.prompt.id
 
+    @cached_property
+    def constitution(self) -> Constitution:
+        """The principles that the prompt is under."""
+        return self.desk.plan.scopes.of(self.prompt)
+
     async def run(self) -> Row:
         """Walk the whole chain.
 
@@ -66,7 +73,7 @@ class Walk:
 
     async def _walk(self) -> Row:
         loop = self.desk.plan.config.loop
-        if loop.samples == 1:
+        if loop.samples == 1 and "contrast" not in loop.pairs:
             return await self._single()
         samples = [asyncio.ensure_future(sample(self, i)) for i in range(loop.samples)]
         revised = samples if loop.revise == "all" else samples[:1]
@@ -79,7 +86,11 @@ class Walk:
             ]
         if "samples" in loop.pairs:
             pairs.append(asyncio.ensure_future(self._sample_pairs(samples)))
-        tasks: list[asyncio.Task[object]] = [*samples, *chains, *pairs]
+        contrast: list[asyncio.Task[Response]] = []
+        if "contrast" in loop.pairs:
+            contrast.append(asyncio.ensure_future(constitution_sample(self)))
+            pairs.append(asyncio.ensure_future(self._contrast_pair(contrast[0], samples[0])))
+        tasks: list[asyncio.Task[object]] = [*samples, *chains, *contrast, *pairs]
         try:
             # All are awaited even if one fails: their answers are paid for and worth keeping.
             results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -93,6 +104,7 @@ class Walk:
             samples=tuple(task.result() for task in samples),
             revisions=tuple(task.result() for task in chains),
             pairs=tuple(pair for task in pairs for pair in task.result()),
+            contrast=tuple(task.result() for task in contrast),
         )
 
     async def _single(self) -> Row:
@@ -113,6 +125,11 @@ class Walk:
 
     async def _sample_pairs(self, pending: Sequence[asyncio.Task[Response]]) -> tuple[Pair, ...]:
         return await sample_pairs(self, [await sample for sample in pending])
+
+    async def _contrast_pair(
+        self, under: asyncio.Task[Response], plain: asyncio.Task[Response]
+    ) -> tuple[Pair, ...]:
+        return await answer_contrast(self, await under, await plain)
 
     def sampling(self, config: SamplingConfig, *position: str | int) -> Sampling:
         """Decoding of one step, with a seed derived from the run's seed, prompt and position."""

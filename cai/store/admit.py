@@ -41,7 +41,7 @@ def admit(
     known = {
         prompt_id: facts
         for prompt_id, *facts in connection.execute(
-            "SELECT p.prompt_id, g.split, p.start, r.plan, r.status FROM prompts p "
+            "SELECT p.prompt_id, g.split, p.start, r.plan, r.status, p.epoch FROM prompts p "
             "JOIN groups g USING (group_id) LEFT JOIN rows r USING (prompt_id) "
             "WHERE p.prompt_id IN (SELECT value FROM json_each(?))",
             (ids,),
@@ -54,7 +54,16 @@ def admit(
         ).fetchone()
         assigned = groups.assign(connection, new, position)
         for prompt, (_, split) in zip(new, assigned, strict=True):
-            known[prompt.id] = [split, None, None, None]
+            known[prompt.id] = [split, None, None, None, epoch]
+    # Another prompt file may give a prompt other tags, and its principles may depend on them.
+    connection.executemany(
+        "UPDATE prompts SET record = ? WHERE prompt_id = ?",
+        [
+            (canonical_json(prompt), prompt_id)
+            for prompt_id, prompt in by_id.items()
+            if known[prompt_id][4] != epoch
+        ],
+    )
     connection.execute(
         "UPDATE prompts SET epoch = ?, start = ? "
         "WHERE prompt_id IN (SELECT value FROM json_each(?))",
@@ -62,7 +71,7 @@ def admit(
     )
     admitted = []
     for prompt in prompts:
-        split, seen, plan, status = known[prompt.id]
+        split, seen, plan, status, _ = known[prompt.id]
         admitted.append(Admitted(prompt, split, plan, status, repeated=seen == start))
         known[prompt.id][1] = start
     return admitted

@@ -70,9 +70,8 @@ def row_records(
 
 
 def table_of(pair: Pair) -> Literal["preferences", "undecided"]:
-    """`preferences` when the verdict names a winner; ties and non-verdicts are `undecided`."""
-    verdict = pair.verdict
-    return "preferences" if verdict and verdict.decided and verdict.p is not None else "undecided"
+    """`preferences` for a pair with a winner; `undecided` for ties and what is set aside."""
+    return "preferences" if pair.is_preference else "undecided"
 
 
 def sft_records(
@@ -107,7 +106,7 @@ def sft_records(
 
 def _preference(pair: Pair, row: Row, pedigree: Pedigree) -> dict[str, Any]:
     """A record in TRL's conversational preference format; `pair` is oriented and decided."""
-    p = pair.p
+    p = pair.soft_label
     assert p is not None
     return {
         "prompt": messages(row.prompt),
@@ -141,9 +140,17 @@ def _undecided(pair: Pair, row: Row, pedigree: Pedigree) -> dict[str, Any]:
     }
 
 
+def _judge(pair: Pair, pedigree: Pedigree) -> str:
+    """Who said which answer is better; `by construction` where nobody was asked."""
+    if pair.constructed is not None:
+        return pair.note
+    # Names are kept where it was not the one judge of the run: a panel, or the fallback.
+    names = pair.verdict.judged_by if pair.verdict else ()
+    return ", ".join(public(name) if name else pedigree.judge for name in names) or pedigree.judge
+
+
 def _pedigree(pair: Pair, row: Row, pedigree: Pedigree) -> dict[str, Any]:
     verdicts = pair.verdict.principles if pair.verdict else ()
-    names = pair.verdict.judged_by if pair.verdict else ()
     principle_ids = dict.fromkeys(i for verdict in verdicts for i in verdict.principle_ids)
     return {
         "source": "ai",
@@ -151,9 +158,7 @@ def _pedigree(pair: Pair, row: Row, pedigree: Pedigree) -> dict[str, Any]:
         "tags": list(row.prompt.tags),
         "constitution": pedigree.constitution,
         "constitution_hash": pedigree.constitution_hash,
-        # Names are kept where it was not the one judge of the run: a panel, or the fallback.
-        "judge": ", ".join(public(name) if name else pedigree.judge for name in names)
-        or pedigree.judge,
+        "judge": _judge(pair, pedigree),
         "plan": row.plan,
         "orders": [
             {

@@ -88,7 +88,10 @@ def plain_summary(summary: RunSummary) -> dict[str, Any]:
         "pairs": dict(summary.pairs),
         "outcomes": {kind: dict(counts) for kind, counts in summary.outcomes.items()},
         "not_judged": dict(summary.not_judged),
+        "set_aside": dict(summary.set_aside),
         "preferred": {kind: dict(counts) for kind, counts in summary.preferred.items()},
+        "failed_revisions": _rate(summary.failed_revisions),
+        "contrast": dict(summary.contrast),
         "certainty": _histogram(summary.certainty),
         "judge": {
             "orders": dict(judge.orders),

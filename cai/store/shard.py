@@ -123,7 +123,7 @@ def _admit(
         connection.execute("UPDATE prompts SET start = ? WHERE prompt_id = ?", (start, prompt.id))
     else:
         connection.execute(
-            "UPDATE prompts SET position = ?, epoch = ?, start = ? WHERE prompt_id = ?",
-            (position, epoch, start, prompt.id),
+            "UPDATE prompts SET position = ?, epoch = ?, start = ?, record = ? WHERE prompt_id = ?",
+            (position, epoch, start, canonical_json(prompt), prompt.id),
         )
     return Admitted(prompt, "quarantine", plan, status, repeated=seen == start)

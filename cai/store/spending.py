@@ -114,7 +114,7 @@ def calls_of(row: Row) -> Iterator[tuple[Stage, str]]:
 
 
 def _calls_of(row: Row) -> Iterator[tuple[Stage, str]]:
-    for sample in row.samples:
+    for sample in (*row.samples, *row.contrast):
         yield "sample", sample.request_id
     for chain in row.revisions:
         for revision in chain:

@@ -6,41 +6,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cai.store.judge_tally import JudgeSummary, JudgeTally
 from cai.store.statistics import Histogram, Rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from cai.records import OrderVerdict, Pair, PrincipleVerdict, Row, Split
+    from cai.records import Pair, Row, Split
 
 __all__ = ["JudgeSummary", "LengthSummary", "RunSummary", "Summariser", "summarise"]
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeSummary:
-    """What the judge's answers look like, before they are averaged.
-
-    `orders` counts single answers by outcome; `verdicts` counts verdicts under one principle, both
-    orders together.
-
-    `first_slot` is the share of orders with a winner that prefer the answer shown first; without
-    position bias it is near one half when both orders are asked. `flip` is the share of verdicts,
-    both orders with a winner, whose orders name different ones. `single_order` is the share of
-    those in which the first order alone names the winner of the average (averages of exactly 0.5
-    name none and are left out). `bounded` is the share of answered orders with one label out of
-    sight.
-    `mean_mass` is the mean probability of both labels together, over the orders that gave one.
-    `voted` is the share of orders that were read from short samples for want of log-probabilities.
-    """
-
-    orders: Mapping[str, int]
-    verdicts: Mapping[str, int]
-    first_slot: Rate
-    flip: Rate
-    single_order: Rate
-    bounded: Rate
-    mean_mass: float | None
-    voted: Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +35,11 @@ class RunSummary:
 
     `rounds` counts revisions by outcome for each round, from 1. `outcomes` counts the verdicts of
     each kind of pair; `not_judged` counts, by their note, the pairs that have no verdict.
-    `preferred` says who won: for `revision` pairs `revision`, `original` or `tie`; for `samples`
-    pairs `first`, `second` or `tie`. `certainty` holds |p - 0.5| of all pairs with a probability.
+    `set_aside` counts, by their note, the judged pairs of which no preference is made.
+    `preferred` says who won: for `revision` pairs `revision`, `original` or `tie`; for `contrast`
+    pairs `constitution`, `plain` or `tie`; for `samples` pairs `first`, `second` or `tie`.
+    `contrast` counts the answers under the constitution by outcome. `certainty` holds |p - 0.5| of
+    all pairs with a probability.
     """
 
     rows: int
@@ -74,7 +51,9 @@ class RunSummary:
     pairs: Mapping[str, int]
     outcomes: Mapping[str, Mapping[str, int]]
     not_judged: Mapping[str, int]
+    set_aside: Mapping[str, int]
     preferred: Mapping[str, Mapping[str, int]]
+    contrast: Mapping[str, int]
     certainty: Histogram
     judge: JudgeSummary
     length: LengthSummary
@@ -100,6 +79,12 @@ class RunSummary:
         won = self.preferred.get("revision", {})
         return Rate(won.get("revision", 0), won.get("revision", 0) + won.get("original", 0))
 
+    @property
+    def failed_revisions(self) -> Rate:
+        """Share of `revision` pairs with a verdict, ties included, that the original won."""
+        won = self.preferred.get("revision", {})
+        return Rate(won.get("original", 0), sum(won.values()))
+
 
 class Summariser:
     """Takes rows one at a time; `result` may be asked at any moment."""
@@ -115,8 +100,10 @@ class Summariser:
         self._outcomes: dict[str, Counter[str]] = {}
         self._preferred: dict[str, Counter[str]] = {}
         self._not_judged: Counter[str] = Counter()
+        self._set_aside: Counter[str] = Counter()
+        self._contrast: Counter[str] = Counter()
         self._certainty = Histogram(0.5)
-        self._judge = _JudgeTally()
+        self._judge = JudgeTally()
         self._decided = self._longer = self._chosen = self._rejected = 0
 
     def add(self, row: Row, split: Split) -> None:
@@ -124,6 +111,7 @@ class Summariser:
         self._rows += 1
         self._splits[split] += 1
         self._samples.update(sample.outcome for sample in row.samples)
+        self._contrast.update(answer.outcome for answer in row.contrast)
         self._unusable += sum(not sample.text for sample in row.samples)
         for chain in row.revisions:
             for revision in chain:
@@ -136,6 +124,8 @@ class Summariser:
         if pair.verdict is None:
             self._not_judged[pair.note] += 1
             return
+        if pair.note:
+            self._set_aside[pair.note] += 1
         outcome = pair.verdict.outcome
         self._outcomes.setdefault(pair.kind, Counter())[outcome] += 1
         winner = _winner(pair)
@@ -169,7 +159,9 @@ class Summariser:
             pairs=dict(self._pairs),
             outcomes={kind: dict(counts) for kind, counts in self._outcomes.items()},
             not_judged=dict(self._not_judged),
+            set_aside=dict(self._set_aside),
             preferred={kind: dict(counts) for kind, counts in self._preferred.items()},
+            contrast=dict(self._contrast),
             certainty=self._certainty.copy(),
             judge=self._judge.result(),
             length=LengthSummary(
@@ -177,53 +169,6 @@ class Summariser:
                 mean_chosen=self._chosen / n if n else None,
                 mean_rejected=self._rejected / n if n else None,
             ),
-        )
-
-
-class _JudgeTally:
-    def __init__(self) -> None:
-        self._orders: Counter[str] = Counter()
-        self._verdicts: Counter[str] = Counter()
-        self._first_slot = self._won = self._bounded = self._voted = 0
-        self._mass, self._masses = 0.0, 0
-        self._flipped = self._both = 0
-        self._agreeing = self._comparable = 0
-
-    def add(self, verdict: PrincipleVerdict) -> None:
-        self._verdicts[verdict.outcome] += 1
-        for order in verdict.orders:
-            self._add_order(order)
-        if verdict.flipped is None:
-            return
-        self._both += 1
-        self._flipped += verdict.flipped
-        alone = next((o.p_shown_first for o in verdict.orders if o.order == "ab"), None)
-        if alone is not None and verdict.p is not None and verdict.p != 0.5:
-            self._comparable += 1
-            self._agreeing += (alone > 0.5) == (verdict.p > 0.5)
-
-    def _add_order(self, order: OrderVerdict) -> None:
-        self._orders[order.outcome] += 1
-        if order.mass is not None:
-            self._mass += order.mass
-            self._masses += 1
-        self._voted += order.votes > 0
-        if order.p_shown_first is not None:
-            self._won += order.p_shown_first != 0.5
-            self._first_slot += order.p_shown_first > 0.5
-            self._bounded += order.bounded
-
-    def result(self) -> JudgeSummary:
-        answered = self._orders["answered"]
-        return JudgeSummary(
-            orders={outcome: n for outcome, n in self._orders.items() if n},
-            verdicts=dict(self._verdicts),
-            first_slot=Rate(self._first_slot, self._won),
-            flip=Rate(self._flipped, self._both),
-            single_order=Rate(self._agreeing, self._comparable),
-            bounded=Rate(self._bounded, answered),
-            mean_mass=self._mass / self._masses if self._masses else None,
-            voted=Rate(self._voted, self._orders.total()),
         )
 
 
@@ -243,4 +188,6 @@ def _winner(pair: Pair) -> str:
     if pair.kind == "samples":
         return outcome
     name = pair.first_name if outcome == "first" else pair.second_name
+    if pair.kind == "contrast":
+        return "constitution" if "constitution" in name else "plain"
     return "revision" if "revision" in name else "original"

@@ -224,8 +224,8 @@ def _of_row(kind: Any, row: Row, config: TrainConfig) -> Iterator[Any]:
         for pair in row.pairs:
             if pair.is_preference:
                 best = pair.oriented()
-                assert best.p is not None
-                yield Preference(prompt, best.first, best.second, best.p, pair.id)
+                assert best.soft_label is not None
+                yield Preference(prompt, best.first, best.second, best.soft_label, pair.id)
     elif kind is Demonstration:
         for number, chain in enumerate(row.revisions):
             usable = [r for r in chain if r.outcome == "revised"]

@@ -102,6 +102,7 @@ FULL: Mapping[str, Any] = {
 # Values that cannot be made up from the type alone.
 OTHERS: Mapping[str, Any] = {
     "models.judges": [{"engine": "openai", "model": "m"}],
+    "prompts.mix": [{"path": "helpful.txt", "share": 0.5}],
     "judge.clamp": [0.2, 0.8],
     "judge.fallback_on": ["refused", "tie"],
 }

@@ -40,6 +40,10 @@ class _Judged:
     def __init__(self, judging: Judging, template: str, name: str) -> None:
         config = judging.config
         folder = config.templates.folder
+        shown = load_template("score", template, Path(folder) if folder else None)
+        if config.judge.quoting == "nonce":
+            # A policy in training finds whatever sways its judge.
+            shown = shown.with_nonces().with_secret(judging.secret)
         self.name = name
         self.unscored: list[bool] = []
         self.outcomes: list[str] = []
@@ -48,7 +52,7 @@ class _Judged:
         self._filler = Filler(name)
         self._judge = PointwiseJudge(
             judging.caller,
-            load_template("score", template, Path(folder) if folder else None),
+            shown,
             config.judge,
             logprobs=judging.logprobs,
             seed=config.loop.seed,

@@ -18,6 +18,7 @@ from cai.engines import Engines, open_engine
 from cai.engines.memo import Meter
 from cai.errors import ConfigError
 from cai.loop.callers import open_callers
+from cai.loop.secret import quoting_secret
 from cai.store import RunStore
 
 if TYPE_CHECKING:
@@ -121,6 +122,17 @@ class Judging:
         """The model behind the memo; to be used in coroutines that `run` runs."""
         caller: Asking = self._caller
         return caller
+
+    @property
+    def secret(self) -> bytes:
+        """Key of the codes in the judge's delimiters; empty with `judge.quoting: plain`.
+
+        Raises:
+            StoreError: it cannot be stored.
+        """
+        if self._store is None:
+            raise AssertionError("the store is open as long as the judge is")
+        return quoting_secret(self._store, self.folder, self.config.judge)
 
     def run(self, work: Sequence[Coroutine[Any, Any, _Result]]) -> list[_Result]:
         """Carry out coroutines side by side and wait for all; the first failure ends them.
