@@ -21,6 +21,7 @@ from cai.cli.import_ import import_pairs
 from cai.cli.init import init
 from cai.cli.merge import merge
 from cai.cli.plan import plan
+from cai.cli.report import report
 from cai.cli.review import review
 from cai.cli.score import score
 from cai.cli.serve import serve
@@ -53,6 +54,7 @@ app.command()(check)
 app.command("filter")(filter_)
 app.command()(export)
 app.command()(review)
+app.command()(report)
 app.command()(train)
 app.command()(score)
 app.command()(gc)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
+from cai.formats.cells import role_of, shown
 from cai.formats.records import Record
-from cai.formats.values import answer_of, number_of, prompt_of, role_of, shown, source_of, text_of
-from cai.intake.rows import broken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cai.intake.rows import Place
-
-    Row = Mapping[str, Any]
+    from cai.formats.cells import Cells
 
 __all__ = [
     "alpaca_answer",
@@ -24,40 +20,41 @@ __all__ = [
     "plain_answer",
     "ranking",
     "rating",
+    "scored_answers",
 ]
 
+_SCORES = ("overall_score", "score", "rating", "fine-grained_score")
 
-def edit(row: Row, place: Place) -> Record:
+
+def edit(cells: Cells) -> Record:
     """A text, its critique and its revision."""
-    prompt = prompt_of(row.get("prompt"), row, place)
+    prompt = cells.asked()
     return Record(
         layout="edits",
         kind="edit",
-        place=place,
+        place=cells.place,
         prompt=prompt.messages,
-        answers=(answer_of(row["original"], place), answer_of(row["revision"], place)),
-        critique=text_of(row, "critique", place),
-        principle=text_of(row, "principle", place),
+        answers=(cells.answer(cells.row["original"]), cells.answer(cells.row["revision"])),
+        critique=cells.text("critique"),
+        principle=cells.text("principle"),
         tags=prompt.tags,
-        source=source_of(row),
+        source=cells.source,
     )
 
 
-def ranking(row: Row, place: Place) -> Record:
+def ranking(cells: Cells) -> Record:
     """Answers, best first, perhaps with a score each."""
-    prompt = prompt_of(row.get("prompt"), row, place)
-    ranked, scores = row["ranking"], row.get("scores") or []
+    prompt = cells.asked()
+    ranked, scores = cells.row["ranking"], cells.row.get("scores") or []
     if not isinstance(ranked, list):
-        raise broken(
-            place,
+        raise cells.broken(
             f"ranking: {shown(ranked)}",
             "a list of answers, best first",
             "Write the answers in [brackets].",
         )
-    answers = tuple(answer_of(answer, place) for answer in ranked)
+    answers = tuple(cells.answer(answer) for answer in ranked)
     if not isinstance(scores, list) or (scores and len(scores) != len(answers)):
-        raise broken(
-            place,
+        raise cells.broken(
             f"scores: {shown(scores)} for {len(answers)} answers",
             "a list of as many numbers as there are answers",
             "Correct it, or leave `scores` out.",
@@ -65,83 +62,111 @@ def ranking(row: Row, place: Place) -> Record:
     return Record(
         layout="rankings",
         kind="ranking",
-        place=place,
+        place=cells.place,
         prompt=prompt.messages,
         answers=answers,
-        ratings=tuple(number_of(score, "scores", place) for score in scores),
+        ratings=tuple(cells.number(score, "scores") for score in scores),
         tags=prompt.tags,
-        source=source_of(row),
+        source=cells.source,
     )
 
 
-def rating(row: Row, place: Place) -> Record:
+def scored_answers(cells: Cells) -> Record:
+    """`completions` with scores, as in UltraFeedback (Cui et al. 2023, arXiv:2310.01377)."""
+    prompt, items = cells.asked(), cells.row["completions"]
+    answers = tuple(cells.answer(item.get("response", item.get("text"))) for item in items)
+    scores = tuple(score for item in items if (score := _score(item)) is not None)
+    return Record(
+        layout="completions",
+        kind="scored",
+        place=cells.place,
+        prompt=prompt.messages,
+        answers=answers,
+        ratings=scores if len(scores) == len(answers) else (),
+        tags=prompt.tags,
+        source=cells.source,
+    )
+
+
+def rating(cells: Cells) -> Record:
     """An answer and a number for it."""
-    prompt = prompt_of(row.get("prompt"), row, place)
+    prompt = cells.asked()
     return Record(
         layout="ratings",
         kind="rating",
-        place=place,
+        place=cells.place,
         prompt=prompt.messages,
-        answers=(answer_of(row["answer"], place),),
-        ratings=(number_of(row["rating"], "rating", place),),
+        answers=(cells.answer(cells.row["answer"]),),
+        ratings=(cells.number(cells.row["rating"], "rating"),),
         tags=prompt.tags,
-        source=source_of(row),
+        source=cells.source,
     )
 
 
-def label(row: Row, place: Place) -> Record:
+def label(cells: Cells) -> Record:
     """An answer that is good or bad."""
-    prompt, good = prompt_of(row.get("prompt"), row, place), row["label"]
+    prompt, good = cells.asked(), cells.row["label"]
     if not isinstance(good, bool):
-        raise broken(place, f"label: {shown(good)}", "true or false", "Write it without quotes.")
+        raise cells.broken(f"label: {shown(good)}", "true or false", "Write it without quotes.")
     return Record(
         layout="kto",
         kind="label",
-        place=place,
+        place=cells.place,
         prompt=prompt.messages,
-        answers=(answer_of(row["completion"], place),),
+        answers=(cells.answer(cells.row["completion"]),),
         label=good,
         tags=prompt.tags,
-        source=source_of(row),
+        source=cells.source,
     )
 
 
-def alpaca_answer(row: Row, place: Place) -> Record:
+def alpaca_answer(cells: Cells) -> Record:
     """Instruction and input, joined by a blank line, and the output."""
     for key in ("history", "system"):
-        if row.get(key):
-            raise broken(
-                place,
+        if cells.row.get(key):
+            raise cells.broken(
                 f"'{key}' in a row with 'instruction'",
                 "'instruction', 'input' and 'output' of one turn",
                 "Write the conversation as 'messages'.",
             )
-    asked, more = text_of(row, "instruction", place), text_of(row, "input", place)
-    prompt = prompt_of(f"{asked}\n\n{more}" if more else asked, row, place)
-    answers = (answer_of(row["output"], place),)
-    return Record("alpaca", "answer", place, prompt.messages, answers, tags=prompt.tags)
+    prompt = cells.instruction("instruction")
+    answers = (cells.answer(cells.row["output"]),)
+    return Record("alpaca", "answer", cells.place, prompt.messages, answers, tags=prompt.tags)
 
 
-def plain_answer(row: Row, place: Place) -> Record:
-    """A prompt and its answer, under `answer` or `completion`."""
-    prompt = prompt_of(row.get("prompt"), row, place)
-    answers = (answer_of(row.get("answer", row.get("completion")), place),)
-    source = source_of(row)
-    return Record("trl", "answer", place, prompt.messages, answers, tags=prompt.tags, source=source)
+def plain_answer(cells: Cells) -> Record:
+    """A prompt and its answer, under one of several keys."""
+    prompt = cells.asked()
+    return Record(
+        layout="trl",
+        kind="answer",
+        place=cells.place,
+        prompt=prompt.messages,
+        answers=(cells.answer(cells.given),),
+        tags=prompt.tags,
+        source=cells.source,
+    )
 
 
-def conversation(row: Row, place: Place) -> Record:
+def conversation(cells: Cells) -> Record:
     """A conversation that ends with an answer, or one that waits for it."""
-    turns = row["messages"]
+    turns = cells.row["messages"]
     if isinstance(turns, list) and turns and role_of(turns[-1]) == "assistant":
-        prompt = prompt_of(turns[:-1], row, place)
-        answers = (answer_of(turns[-1:], place),)
-        return Record("trl", "answer", place, prompt.messages, answers, tags=prompt.tags)
-    prompt = prompt_of(turns if isinstance(turns, list) else [turns], row, place)
-    return Record("rl-prompts", "prompt", place, prompt.messages, tags=prompt.tags)
+        prompt = cells.prompt(turns[:-1])
+        answers = (cells.answer(turns[-1:]),)
+        return Record("trl", "answer", cells.place, prompt.messages, answers, tags=prompt.tags)
+    prompt = cells.prompt(turns if isinstance(turns, list) else [turns])
+    return Record("rl-prompts", "prompt", cells.place, prompt.messages, tags=prompt.tags)
 
 
-def bare_prompt(row: Row, place: Place) -> Record:
+def bare_prompt(cells: Cells) -> Record:
     """A prompt and no answer."""
-    prompt = prompt_of(row["prompt"], row, place)
-    return Record("rl-prompts", "prompt", place, prompt.messages, tags=prompt.tags)
+    prompt = cells.prompt(cells.row["prompt"])
+    return Record("rl-prompts", "prompt", cells.place, prompt.messages, tags=prompt.tags)
+
+
+def _score(item: dict[str, Any]) -> float | None:
+    numbers = (item.get(key) for key in _SCORES)
+    return next(
+        (float(n) for n in numbers if isinstance(n, int | float) and math.isfinite(n)), None
+    )

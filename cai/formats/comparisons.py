@@ -4,83 +4,78 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cai.formats.cells import shown
 from cai.formats.records import Record
-from cai.formats.values import answer_of, number_of, prompt_of, role_of, shown, source_of, text_of
 from cai.intake.hh_rlhf import parse_dialogue
-from cai.intake.rows import broken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from cai.formats.cells import Cells
     from cai.formats.records import RecordLayout
-    from cai.intake.rows import Place
-
-    Row = Mapping[str, Any]
 
 __all__ = ["dialogues", "openai_pair", "plain_pair", "undecided_pair", "whole_conversations"]
 
 _DIFFER = "the dialogues differ before the last answer"
 
 
-def dialogues(row: Row, place: Place) -> Record:
+def dialogues(cells: Cells) -> Record:
     """Two dialogues of hh-rlhf. A few differ before the last answer and compare nothing.
 
     Raises:
         InputError: they do not end with an answer.
     """
-    chosen, rejected = parse_dialogue(row["chosen"]), parse_dialogue(str(row.get("rejected", "")))
+    chosen = parse_dialogue(cells.row["chosen"])
+    rejected = parse_dialogue(str(cells.row.get("rejected", "")))
     if len(chosen) < 2 or not rejected or chosen[-1].role != "assistant":
-        raise broken(
-            place,
-            f"the dialogue {str(row['chosen'])[:60]!r}",
+        raise cells.broken(
+            f"the dialogue {str(cells.row['chosen'])[:60]!r}",
             "two dialogues that end with an answer of the assistant",
             "Begin every turn with a blank line and 'Human:' or 'Assistant:'.",
         )
     if rejected[:-1] != chosen[:-1]:
-        return Record("hh-rlhf", "pair", place, (), note=_DIFFER)
+        return Record("hh-rlhf", "pair", cells.place, (), note=_DIFFER)
     answers = (chosen[-1].content, rejected[-1].content)
-    source = source_of(row)
-    return Record("hh-rlhf", "pair", place, chosen[:-1], answers, p=1.0, source=source)
+    source = cells.source
+    return Record("hh-rlhf", "pair", cells.place, chosen[:-1], answers, p=1.0, source=source)
 
 
-def plain_pair(row: Row, place: Place) -> Record:
+def plain_pair(cells: Cells) -> Record:
     """`prompt`, `chosen` and `rejected`; without `p` the choice is certain (p = 1)."""
-    prompt = prompt_of(row.get("prompt"), row, place)
-    answers = (answer_of(row["chosen"], place), answer_of(row["rejected"], place))
-    p = row.get("p")
+    prompt = cells.asked()
+    answers = (cells.answer(cells.row["chosen"]), cells.answer(cells.row["rejected"]))
+    row, p = cells.row, cells.row.get("p")
     # The reward layout is a part of the preferences of an export; `margin` alone tells it.
     layout: RecordLayout = "reward" if "margin" in row and "orders" not in row else "trl"
     return Record(
         layout=layout,
         kind="pair",
-        place=place,
+        place=cells.place,
         prompt=prompt.messages,
         answers=answers,
-        p=1.0 if p is None else number_of(p, "p", place),
+        p=1.0 if p is None else cells.number(p, "p"),
         tags=prompt.tags,
-        source=source_of(row),
+        source=cells.source,
     )
 
 
-def undecided_pair(row: Row, place: Place) -> Record:
+def undecided_pair(cells: Cells) -> Record:
     """A pair of an export that has no winner; what it says about `p` is no preference."""
-    prompt = prompt_of(row.get("prompt"), row, place)
-    answers = (answer_of(row["first"], place), answer_of(row["second"], place))
-    p = row.get("p")
+    prompt = cells.asked()
+    answers = (cells.answer(cells.row["first"]), cells.answer(cells.row["second"]))
+    p = cells.row.get("p")
     return Record(
         layout="trl",
         kind="pair",
-        place=place,
+        place=cells.place,
         prompt=prompt.messages,
         answers=answers,
-        p=None if p is None else number_of(p, "p", place),
+        p=None if p is None else cells.number(p, "p"),
         tags=prompt.tags,
-        source=source_of(row),
-        note=text_of(row, "note", place) or text_of(row, "outcome", place) or "undecided",
+        source=cells.source,
+        note=cells.text("note") or cells.text("outcome") or "undecided",
     )
 
 
-def whole_conversations(row: Row, place: Place) -> Record:
+def whole_conversations(cells: Cells) -> Record:
     """UltraFeedback, and TRL's preferences with an implicit prompt: both lists begin with it.
 
     With `score_chosen` and `score_rejected`, p is the first where they sum to one, as in exports
@@ -88,62 +83,59 @@ def whole_conversations(row: Row, place: Place) -> Record:
     """
     turns: list[list[Any]] = []
     for key in ("chosen", "rejected"):
-        value = row[key]
-        if not isinstance(value, list) or len(value) < 2 or role_of(value[-1]) != "assistant":
-            raise broken(
-                place,
+        value = cells.row[key]
+        if not isinstance(value, list) or len(value) < 2:
+            raise cells.broken(
                 f"{key}: {shown(value)}",
                 "a conversation that ends with an answer of the assistant",
                 "Give both answers as whole conversations, or both as one message each.",
             )
         turns.append(value)
     chosen, rejected = turns
-    answers = (answer_of(chosen[-1:], place), answer_of(rejected[-1:], place))
-    prompt = prompt_of(chosen[:-1], row, place)
-    if prompt.messages != prompt_of(rejected[:-1], row, place).messages:
-        return Record("ultrafeedback", "pair", place, (), note=_DIFFER)
-    ratings = _scores(row, place)
+    answers = (cells.answer(chosen[-1:]), cells.answer(rejected[-1:]))
+    prompt = cells.prompt(chosen[:-1])
+    if prompt.messages != cells.prompt(rejected[:-1]).messages:
+        return Record("ultrafeedback", "pair", cells.place, (), note=_DIFFER)
+    ratings, p = _scores(cells), cells.row.get("p")
     return Record(
         layout="ultrafeedback",
         kind="pair",
-        place=place,
+        place=cells.place,
         prompt=prompt.messages,
         answers=answers,
-        p=_p_of_scores(ratings) if row.get("p") is None else number_of(row["p"], "p", place),
+        p=_p_of_scores(ratings) if p is None else cells.number(p, "p"),
         ratings=ratings,
         tags=prompt.tags,
-        source=source_of(row),
+        source=cells.source,
     )
 
 
-def openai_pair(row: Row, place: Place) -> Record:
+def openai_pair(cells: Cells) -> Record:
     """A line of OpenAI's preference fine-tuning format, of text alone."""
-    asked = row["input"]
+    asked = cells.row["input"]
     if not isinstance(asked, dict) or not isinstance(asked.get("messages"), list):
-        raise broken(
-            place,
+        raise cells.broken(
             f"input: {shown(asked)}",
             "an object with a list of 'messages'",
             "Put the turns of the prompt under input.messages.",
         )
     if asked.get("tools"):
-        raise broken(
-            place,
+        raise cells.broken(
             f"input.tools: {shown(asked['tools'])}",
             "no tools: answers here are texts",
             "Leave out rows that call tools.",
         )
-    prompt = prompt_of(asked["messages"], row, place)
-    outputs = (row["preferred_output"], row.get("non_preferred_output"))
-    answers = (answer_of(outputs[0], place), answer_of(outputs[1], place))
-    return Record("openai", "pair", place, prompt.messages, answers, p=1.0)
+    prompt = cells.prompt(asked["messages"])
+    outputs = (cells.row["preferred_output"], cells.row.get("non_preferred_output"))
+    answers = (cells.answer(outputs[0]), cells.answer(outputs[1]))
+    return Record("openai", "pair", cells.place, prompt.messages, answers, p=1.0)
 
 
-def _scores(row: Row, place: Place) -> tuple[float, ...]:
+def _scores(cells: Cells) -> tuple[float, ...]:
     keys = ("score_chosen", "score_rejected")
-    if any(row.get(key) is None for key in keys):
+    if any(cells.row.get(key) is None for key in keys):
         return ()
-    return tuple(number_of(row[key], key, place) for key in keys)
+    return tuple(cells.number(cells.row[key], key) for key in keys)
 
 
 def _p_of_scores(scores: tuple[float, ...]) -> float:

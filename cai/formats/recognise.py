@@ -13,7 +13,9 @@ from cai.formats.answers import (
     plain_answer,
     ranking,
     rating,
+    scored_answers,
 )
+from cai.formats.cells import GIVEN, Cells, role_of
 from cai.formats.comparisons import (
     dialogues,
     openai_pair,
@@ -21,9 +23,7 @@ from cai.formats.comparisons import (
     undecided_pair,
     whole_conversations,
 )
-from cai.formats.values import role_of
 from cai.intake.hh_rlhf import is_hh_row
-from cai.intake.rows import broken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,13 +31,12 @@ if TYPE_CHECKING:
     from cai.formats.records import Record
     from cai.intake.rows import Place
 
-    Row = Mapping[str, Any]
-
-__all__ = ["record_of_row"]
+__all__ = ["read_cells", "record_of_row"]
 
 _ALLOWED = (
-    "`prompt` with `chosen` and `rejected` (and `p`), with `ranking`, with `answer` (and "
-    "`rating`), with `completion` (and `label`), with `original` and `revision`, or alone; "
+    "`prompt` with `chosen` and `rejected` (and `p`), with `ranking`, with `completions` and "
+    "their scores, with `answer` (and `rating`), with `completion` (and `label`), with `response`, "
+    "with `original` and `revision`, or alone; "
     "`input` with `preferred_output` and `non_preferred_output`; `instruction` with `output`; "
     "`messages`; or hh-rlhf dialogues"
 )
@@ -54,38 +53,66 @@ def record_of_row(row: Mapping[str, Any], place: Place) -> Record:
     Raises:
         InputError: the row has none of them, or is broken.
     """
+    return read_cells(Cells(row, place))
+
+
+def read_cells(cells: Cells) -> Record:
+    """The same for a row whose cells say themselves how strictly they are read.
+
+    Raises:
+        InputError: the row has no known layout, or is broken.
+    """
+    row = cells.row
     if is_hh_row(row):
-        return dialogues(row, place)
+        return dialogues(cells)
     # In Parquet, a column that a row does not use is there as null.
     used = {key for key, value in row.items() if value is not None}
     for keys, read in _READERS:
-        if not used.isdisjoint(keys) and all(key in row for key in keys):
+        if used.isdisjoint(keys) or not all(key in row for key in keys):
+            continue
+        if _fits(keys[0], cells):
             # Half a comparison is no prompt: what is missing must be said, not passed over.
             if read is bare_prompt and not used.isdisjoint(_HALVES):
                 break
-            return read(row, place)
+            return read(cells)
     names = ", ".join(f"{key:.40}" for key in sorted(row)[:12])
-    raise broken(place, f"a row with {names or 'nothing'}", _ALLOWED, "Rename the keys.")
+    raise cells.broken(f"a row with {names or 'nothing'}", _ALLOWED, "Rename the keys.")
 
 
-def _pair(row: Row, place: Place) -> Record:
+def _fits(key: str, cells: Cells) -> bool:
+    """Whether a row holds what a key promises, where this may mean other things."""
+    value = cells.row[key]
+    objects = isinstance(value, list) and value and all(isinstance(item, dict) for item in value)
+    if key == "completions":
+        return bool(objects)
+    if key in ("response", "output") and not (isinstance(value, str) or objects):
+        return False
+    # A conversation may have its answer once more beside it.
+    return key not in GIVEN or cells.asks or cells.row.get("messages") is None
+
+
+def _pair(cells: Cells) -> Record:
     """Whole conversations, or answers beside a prompt."""
-    chosen = row["chosen"]
-    whole = isinstance(chosen, list) and bool(chosen) and role_of(chosen[0]) != "assistant"
-    return whole_conversations(row, place) if whole else plain_pair(row, place)
+    chosen = cells.row["chosen"]
+    several = isinstance(chosen, list) and len(chosen) > 1
+    whole = several and (role_of(chosen[0]) != "assistant" or not cells.asks)
+    return whole_conversations(cells) if whole else plain_pair(cells)
 
 
-_READERS: tuple[tuple[tuple[str, ...], Callable[[Row, Place], Record]], ...] = (
+_READERS: tuple[tuple[tuple[str, ...], Callable[[Cells], Record]], ...] = (
     (("input", "preferred_output"), openai_pair),
     (("instruction", "output"), alpaca_answer),
     (("original", "revision"), edit),
     (("chosen", "rejected"), _pair),
     (("first", "second"), undecided_pair),
     (("ranking",), ranking),
+    (("completions",), scored_answers),
     (("answer", "rating"), rating),
     (("completion", "label"), label),
     (("answer",), plain_answer),
     (("completion",), plain_answer),
+    (("response",), plain_answer),
+    (("output",), plain_answer),
     (("messages",), conversation),
     (("prompt",), bare_prompt),
 )

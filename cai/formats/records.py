@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Record", "RecordKind", "RecordLayout"]
 
-RecordKind = Literal["pair", "ranking", "rating", "label", "answer", "edit", "prompt"]
-RecordLayout = Layout | Literal["hh-rlhf"]
+RecordKind = Literal["pair", "ranking", "scored", "rating", "label", "answer", "edit", "prompt"]
+RecordLayout = Layout | Literal["hh-rlhf", "completions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Record:
     | --- | --- | --- |
     | pair | two | `p`: probability that the first is better; None where nobody said |
     | ranking | two or more, best first | `ratings`: a score each, or nothing |
+    | scored | one or more | `ratings`: a score each, or nothing |
     | rating | one | `ratings`: one number, on whatever scale the file uses |
     | label | one | `label`: good or bad |
     | answer | one | an answer to imitate |
@@ -37,7 +38,8 @@ class Record:
         layout: how the row was written.
         kind: see above.
         place: file and line (or row of a Parquet file), from 1.
-        prompt: ends with a user turn; empty where `note` says that there is no common prompt.
+        prompt: ends with a user turn, unless read less strictly (see `Cells`); empty where `note`
+            says that there is no common prompt.
         answers: texts, blanks included.
         p: of a pair.
         ratings: see above. A pair from UltraFeedback has the scores of both answers.

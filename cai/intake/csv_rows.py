@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from cai.intake.rows import Place
     from cai.records import Prompt
 
-__all__ = ["read_csv"]
+__all__ = ["csv_records", "named_fields", "read_csv"]
+
+_MEND = 'Double every quote inside a quoted field (""), or use JSONL.'
 
 
 def read_csv(path: Path) -> Iterator[Prompt]:
@@ -23,7 +26,7 @@ def read_csv(path: Path) -> Iterator[Prompt]:
     Raises:
         InputError: the column `prompt` is missing, or a record is broken.
     """
-    records = _records(path)
+    records = csv_records(path, _MEND)
     header_line, header = next(records, (1, []))
     names = [name.strip() for name in header]
     if header and names.count("prompt") != 1:
@@ -34,19 +37,20 @@ def read_csv(path: Path) -> Iterator[Prompt]:
             "Name the column that holds the prompt 'prompt'.",
         )
     for number, fields in records:
-        if len(fields) != len(names):
-            raise broken(
-                (path, number),
-                f"{len(fields)} fields",
-                f"{len(names)} fields, as in the header",
-                'Put fields with commas or line breaks in "double quotes".',
-            )
-        row = dict(zip(names, fields, strict=True))
+        row = named_fields(names, fields, (path, number))
         yield prompt_of_row({"prompt": row["prompt"], "tags": row.get("tags")}, (path, number))
 
 
-def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the first line and the fields of each record that is not blank."""
+def csv_records(path: Path, fix: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the first line and the fields of each record that is not blank, header included.
+
+    Args:
+        path: the file, plain or gzip.
+        fix: what to do about a record that is no CSV.
+
+    Raises:
+        InputError: a record is no CSV.
+    """
     reader = csv.reader((line for _, line in numbered_lines(path)), strict=True)
     while True:
         first = reader.line_num + 1
@@ -59,7 +63,23 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
                 (path, first),
                 f"a record that is no CSV ({error})",
                 'fields of up to 131,072 characters, quoted with "double quotes" where needed',
-                'Double every quote inside a quoted field (""), or use JSONL.',
+                fix,
             ) from error
         if any(field.strip() for field in fields):
             yield first, fields
+
+
+def named_fields(names: list[str], fields: list[str], place: Place) -> dict[str, str]:
+    """The fields of a record by the names of the columns.
+
+    Raises:
+        InputError: there are more or fewer fields than columns.
+    """
+    if len(fields) != len(names):
+        raise broken(
+            place,
+            f"{len(fields)} fields",
+            f"{len(names)} fields, as in the header",
+            'Put fields with commas or line breaks in "double quotes".',
+        )
+    return dict(zip(names, fields, strict=True))

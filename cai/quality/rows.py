@@ -1,43 +1,44 @@
 """From a row of plain data to a `Sample`. A row that fits no format becomes a `broken` sample.
 
-Formats: `prompt` with `chosen` and `rejected` (texts, or messages with or without the prompt; TRL,
-UltraFeedback binarized), hh-rlhf dialogues (arXiv:2204.05862), `instruction` with `completions`
-that have scores (UltraFeedback, arXiv:2310.01377), `prompt` with one answer (and a rating or label,
-as for KTO), and `messages` that end with an answer.
+`cai.formats` tells the layouts and reads them. Here, rows are read less strictly: what training
+would refuse can be looked at all the same, such as a turn of a tool.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeGuard
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
+from cai.errors import InputError
+from cai.formats.cells import Cells
+from cai.formats.recognise import read_cells
 from cai.hashing import short_id
-from cai.intake.hh_rlhf import is_hh_row, parse_dialogue
 from cai.quality.records import Sample, Turn
+from cai.records import Message, Prompt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cai.formats.records import Record
     from cai.quality.records import Kind
+    from cai.records import Role
 
 __all__ = ["broken_sample", "sample_of"]
 
-_PROMPTS = ("prompt", "instruction", "question")
-_ANSWERS = ("answer", "completion", "response", "output")
 _RATINGS = ("rating", "label", "score")
-_SCORES = ("overall_score", "score", "rating", "fine-grained_score")
-
-
-class _UnreadableError(Exception):
-    """The row fits no format; the message says why."""
+_NUMBERS = ("p", "score_chosen", "score_rejected")
+_PASSED_OVER = (*_RATINGS, "history", "system")
+"""Read here, or not at all; training is strict about them."""
+_NOWHERE = (Path(), 0)
 
 
 def sample_of(row: Any, index: int, place: str) -> Sample:
     """Read one row. Nothing is raised: what cannot be read is a finding, not a crash."""
+    if not isinstance(row, dict):
+        return broken_sample(index, place, "the row is no JSON object")
     try:
-        if not isinstance(row, dict):
-            raise _UnreadableError("the row is no JSON object")
         return _sample(row, index, place)
-    except _UnreadableError as problem:
+    except InputError as problem:
         return broken_sample(index, place, str(problem))
 
 
@@ -46,8 +47,66 @@ def broken_sample(index: int, place: str, problem: str) -> Sample:
     return Sample(index, place, place, "broken", problem=problem)
 
 
+class _LooseCells(Cells):
+    """Takes turns of any role and order, parts of messages, and blank texts."""
+
+    __slots__ = ()
+
+    def prompt(self, value: Any) -> Prompt:
+        """See `Cells.prompt`."""
+        if isinstance(value, list):
+            return Prompt(self._turns(value))
+        if not isinstance(value, str):
+            raise self.broken("a row without a prompt that is a text", "", "")
+        return Prompt((Message("user", value),))
+
+    def answer(self, value: Any) -> str:
+        """A text, or that of the last message."""
+        if isinstance(value, list):
+            return self._turns(value)[-1].content
+        return self._content(value)
+
+    def number(self, value: Any, key: str) -> float:
+        """Any number, out of its range or not."""
+        return float(value) if _is_number(value) else super().number(value, key)
+
+    def broken(self, got: str, allowed: str, fix: str) -> InputError:
+        """What is wrong, without the place, which a sample has already."""
+        return InputError(got)
+
+    def _turns(self, value: list[Any]) -> tuple[Message, ...]:
+        if not value or not all(isinstance(item, dict) and "content" in item for item in value):
+            raise self.broken("a list without messages, or a message without 'content'", "", "")
+        # Whatever the role is, `Turn` takes it.
+        roles = (cast("Role", str(item.get("role", ""))) for item in value)
+        return tuple(
+            Message(role, self._content(item["content"] or ""))
+            for role, item in zip(roles, value, strict=True)
+        )
+
+    def _content(self, content: Any) -> str:
+        """A text, or the texts of a list of parts as OpenAI's chat format has them."""
+        if isinstance(content, list):
+            texts = [part.get("text") for part in content if isinstance(part, dict)]
+            return "\n".join(text for text in texts if isinstance(text, str))
+        if not isinstance(content, str):
+            raise self.broken(f"a text of type {type(content).__name__}", "", "")
+        return content
+
+
 def _sample(row: Mapping[str, Any], index: int, place: str) -> Sample:
-    kind, prompt, answers, chosen, ratings = _content(row)
+    cells = _LooseCells({k: v for k, v in row.items() if _counts(k, v)}, _NOWHERE)
+    record = read_cells(cells)
+    if record.kind == "prompt":
+        raise InputError("a prompt and no answer")
+    if not record.prompt:
+        raise InputError(record.note)
+    prompt = tuple(Turn(turn.role, turn.content) for turn in record.prompt)
+    kind, answers, chosen, ratings = _content(record)
+    mark = next((row[key] for key in _RATINGS if _is_number(row.get(key))), None)
+    if kind == "demonstration" and mark is not None and cells.asks and cells.given is not None:
+        # A rating alone does not say whether a training moves towards the answer.
+        kind, chosen, ratings = "rating", 0 if mark is True else None, (float(mark),)
     name = row.get("id") or row.get("prompt_id")
     identity = [[[turn.role, turn.content] for turn in prompt], *answers]
     return Sample(
@@ -64,110 +123,33 @@ def _sample(row: Mapping[str, Any], index: int, place: str) -> Sample:
     )
 
 
-_Content = tuple["Kind", tuple[Turn, ...], tuple[str, ...], int | None, tuple[float, ...]]
+def _counts(key: str, value: Any) -> bool:
+    """Whether a cell says something here: not if it is null, or of another type than it should."""
+    if value is None or key in _PASSED_OVER:
+        return False
+    if key in _NUMBERS:
+        return _is_number(value)
+    return key != "input" or isinstance(value, str | dict)
 
 
-def _content(row: Mapping[str, Any]) -> _Content:
-    if row.get("chosen") is not None and row.get("rejected") is not None:
-        return _comparison(row)
-    if isinstance(row.get("completions"), list):
-        return _rated_answers(row)
-    for key in _ANSWERS:
-        if row.get(key) is not None and any(row.get(name) is not None for name in _PROMPTS):
-            answer = _last(row[key])
-            rating = next((row[name] for name in _RATINGS if _is_number(row.get(name))), None)
-            if rating is None:
-                return "demonstration", _prompt(row), (answer,), 0, ()
-            # A rating alone does not say whether a training moves towards the answer.
-            target = 0 if rating is True else None
-            return "rating", _prompt(row), (answer,), target, (float(rating),)
-    if "messages" in row:
-        turns = _turns(row["messages"])
-        if len(turns) < 2 or turns[-1].role != "assistant":
-            raise _UnreadableError("'messages' do not end with an answer of the assistant")
-        return "demonstration", turns[:-1], (turns[-1].content,), 0, ()
-    raise _UnreadableError("the keys " + ", ".join(repr(str(key)[:40]) for key in list(row)[:12]))
+def _content(record: Record) -> tuple[Kind, tuple[str, ...], int | None, tuple[float, ...]]:
+    """Kind, answers, which one is better, and ratings."""
+    answers, ratings = record.answers, record.ratings
+    if record.kind == "pair":
+        undecided = record.note or record.p is None or record.p == 0.5
+        return "comparison", answers, None if undecided else int((record.p or 0.0) < 0.5), ()
+    if record.kind in ("ranking", "scored"):
+        ordered = record.kind == "ranking" and not ratings
+        return "comparison", answers, 0 if ordered else _best(ratings), ratings
+    if record.kind == "edit":
+        answers = answers[1:]
+    return "demonstration", answers, 0, ()
 
 
-def _comparison(row: Mapping[str, Any]) -> _Content:
-    if is_hh_row(row):
-        sides = [_dialogue(row["chosen"]), _dialogue(row["rejected"])]
-    else:
-        sides = [_side(row["chosen"]), _side(row["rejected"])]
-    leading = [side[:-1] for side in sides]
-    prompt = _prompt(row) if any(row.get(key) is not None for key in _PROMPTS) else leading[0]
-    if not prompt:
-        raise _UnreadableError("there is no prompt")
-    if leading[0] != leading[1]:
-        raise _UnreadableError("the two dialogues differ before the last answer")
-    p = row.get("p")
-    p = float(p) if _is_number(p) else 1.0
-    chosen = None if p == 0.5 else int(p < 0.5)
-    return "comparison", prompt, (sides[0][-1].content, sides[1][-1].content), chosen, ()
-
-
-def _rated_answers(row: Mapping[str, Any]) -> _Content:
-    answers, ratings = [], []
-    for item in row["completions"]:
-        if not isinstance(item, dict):
-            raise _UnreadableError("'completions' holds something else than objects")
-        answers.append(_text(item.get("response", item.get("text")), "a completion"))
-        ratings += [float(item[key]) for key in _SCORES if _is_number(item.get(key))][:1]
-    if not answers:
-        raise _UnreadableError("'completions' is empty")
-    if len(ratings) != len(answers):
-        return "comparison", _prompt(row), tuple(answers), None, ()
-    best = max(ratings)
-    chosen = ratings.index(best) if ratings.count(best) == 1 and len(ratings) > 1 else None
-    return "comparison", _prompt(row), tuple(answers), chosen, tuple(ratings)
-
-
-def _prompt(row: Mapping[str, Any]) -> tuple[Turn, ...]:
-    key = next((name for name in _PROMPTS if row.get(name) is not None), None)
-    if key is None:
-        raise _UnreadableError("there is no prompt")
-    if isinstance(row[key], list):
-        return _turns(row[key])
-    text = _text(row[key], f"'{key}'")
-    more = row.get("input")
-    return (Turn("user", f"{text}\n{more}" if isinstance(more, str) and more else text),)
-
-
-def _side(value: Any) -> tuple[Turn, ...]:
-    return _turns(value) if isinstance(value, list) else (Turn("assistant", _last(value)),)
-
-
-def _last(value: Any) -> str:
-    return _turns(value)[-1].content if isinstance(value, list) else _text(value, "an answer")
-
-
-def _dialogue(text: Any) -> tuple[Turn, ...]:
-    turns = parse_dialogue(_text(text, "a dialogue"))
-    if len(turns) < 2 or turns[-1].role != "assistant":
-        raise _UnreadableError("a dialogue does not end with an answer of the assistant")
-    return tuple(Turn(turn.role, turn.content) for turn in turns)
-
-
-def _turns(value: Any) -> tuple[Turn, ...]:
-    if not isinstance(value, list) or not value:
-        raise _UnreadableError("an empty list of messages, or none")
-    if not all(isinstance(item, dict) and "content" in item for item in value):
-        raise _UnreadableError("a message without 'content'")
-    return tuple(Turn(str(item.get("role", "")), _parts(item["content"])) for item in value)
-
-
-def _parts(content: Any) -> str:
-    """A text, or the texts of a list of parts as OpenAI's chat format has them."""
-    if isinstance(content, list):
-        texts = [part.get("text") for part in content if isinstance(part, dict)]
-        return "\n".join(text for text in texts if isinstance(text, str))
-    return "" if content is None else _text(content, "the content of a message")
-
-
-def _text(value: Any, what: str) -> str:
-    if not isinstance(value, str):
-        raise _UnreadableError(f"{what} is of type {type(value).__name__} and no text")
-    return value
+def _best(ratings: tuple[float, ...]) -> int | None:
+    """The place of the best rating, where one alone is best."""
+    alone = len(ratings) > 1 and ratings.count(max(ratings)) == 1
+    return ratings.index(max(ratings)) if alone else None
 
 
 def _is_number(value: Any) -> TypeGuard[bool | int | float]:

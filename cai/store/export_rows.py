@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cai.formats.writing import answer, messages, usable_revisions
 from cai.hashing import short_id
+from cai.store.calibrated import calibrated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from cai.records import Pair, Row
     from cai.store.run import RunStore
@@ -28,6 +29,8 @@ class Pedigree:
     constitution_hash: str
     critic: str
     judge: str
+    calibrated: Callable[[float], float] | None = None
+    """From p to what people's labels bear out, where `cai judge calibrate` has fitted it."""
 
     @classmethod
     def of(cls, store: RunStore) -> Pedigree:
@@ -41,6 +44,7 @@ class Pedigree:
             constitution_hash=constitution.get("hash", ""),
             critic=public(fingerprints.get("critic", "")),
             judge=", ".join(map(public, judges)),
+            calibrated=calibrated(store),
         )
 
 
@@ -113,6 +117,7 @@ def _preference(pair: Pair, row: Row, pedigree: Pedigree) -> dict[str, Any]:
         "chosen": answer(pair.first),
         "rejected": answer(pair.second),
         "p": p,
+        "p_calibrated": pedigree.calibrated(p) if pedigree.calibrated else None,
         "margin": 2.0 * p - 1.0,
         "id": pair.id,
         "prompt_id": pair.prompt_id,

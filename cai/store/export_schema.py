@@ -45,6 +45,7 @@ def _preferences() -> pa.Schema:
             ("chosen", messages_type()),
             ("rejected", messages_type()),
             ("p", pa.float64()),
+            ("p_calibrated", pa.float64()),
             ("margin", pa.float64()),
             ("id", pa.string()),
             ("prompt_id", pa.string()),

@@ -27,7 +27,8 @@ def read_file(path: Path, origin: Origin) -> Iterator[Example]:
 
     A comparison without `p` is certain (p = 1). One with p below ½ is turned round. Comparisons of
     equal answers teach nothing and are left out, as are those with p = ½ and undecided ones. A
-    label is a rating of 1 or 0, and an edit is its revision, to be imitated.
+    label is a rating of 1 or 0, and an edit is its revision, to be imitated. Answers with a score
+    each are a ranking, and no more than a prompt where two scores are equal.
 
     Raises:
         InputError: a line cannot be read.
@@ -62,6 +63,8 @@ def _example(record: Record, origin: Origin) -> Example | None:
         return PromptExample(prompt, _id(prompt))
     if record.kind == "ranking":
         return Ranking(prompt, answers, _id(prompt, *answers), origin) if answers[1:] else None
+    if record.kind == "scored":
+        return _scored(record, origin)
     answer = answers[-1]
     if record.kind == "rating":
         return Rating(prompt, answer, record.ratings[0], _id(prompt, answer), origin)
@@ -81,6 +84,15 @@ def _preference(record: Record, origin: Origin) -> Preference | None:
         return None
     prompt = record.prompt
     return Preference(prompt, chosen, rejected, p, _id(prompt, chosen, rejected), origin)
+
+
+def _scored(record: Record, origin: Origin) -> Ranking | PromptExample:
+    prompt, ratings = record.prompt, record.ratings
+    if len(ratings) < 2 or len(set(ratings)) < len(ratings):
+        return PromptExample(prompt, _id(prompt))
+    best = sorted(range(len(ratings)), key=ratings.__getitem__, reverse=True)
+    answers = tuple(record.answers[i] for i in best)
+    return Ranking(prompt, answers, _id(prompt, *answers), origin)
 
 
 def _id(prompt: tuple[Message, ...], *answers: str) -> str:

@@ -85,7 +85,7 @@ def label(run: Path, choices: Mapping[str, str], kind: str = "human") -> None:
             for pair in row.pairs
         ]
         plan = SamplingPlan(
-            *(PLAN, 7, (Stratum("all", len(items), len(items), (((),),)),), len(items)),
+            *(PLAN, 7, (Stratum("all", len(items), len(items), ((),)),), len(items)),
             *(len(choices), 1.0, 0.0, False, "A test"),
         )
         labels = Labels(store)
@@ -98,7 +98,7 @@ def label(run: Path, choices: Mapping[str, str], kind: str = "human") -> None:
         keep_labels(labels, given, kind)  # type: ignore[arg-type]
 
 
-def large_row(number: int, length: int = 700) -> Row:
+def large_row(number: int, length: int) -> Row:
     """Two judged pairs with long answers; every tenth row has a revision that leaked."""
     drawn = random.Random(number)
 

@@ -16,7 +16,7 @@ from cai.formats import read_records, record_of_row
 from cai.formats.writers import WRITERS
 from cai.formats.writing import Context
 from cai.records import Message, Prompt
-from cai.train.examples import Demonstration, Preference, PromptExample, Rating
+from cai.train.examples import Demonstration, Preference, PromptExample, Ranking, Rating
 from cai.train.files import read_file
 from tests.unit.formats_helpers import chained, jsonl, judged, row_of
 
@@ -81,6 +81,30 @@ def test_the_plain_layouts():
     assert read(chosen=dialogue + "c", rejected=dialogue + "r").layout == "hh-rlhf"
     tie = read(prompt="P", first="a", second="b", p=0.51, outcome="tie", note="")
     assert (tie.p, tie.note) == (0.51, "tie")
+
+
+def test_other_names_for_prompts_and_answers():
+    for row in ({"question": "P", "response": "a"}, {"instruction": "P", "answer": [said("a")]}):
+        found = read(**row)
+        assert (found.kind, found.prompt, found.answers) == (
+            "answer",
+            (Message("user", "P"),),
+            ("a",),
+        )
+    assert read(instruction="P", input="Q", response="a").prompt[0].content == "P\n\nQ"
+    assert read(instruction="P", chosen=[said("c")], rejected=[said("r")]).answers == ("c", "r")
+    # The same keys mean other things elsewhere.
+    assert read(prompt="P", response={"model": "x"}).kind == "prompt"
+    assert read(prompt="P", completions=["a", "b"]).kind == "prompt"
+    assert read(messages=[USER, said("a")], answer="7").answers == ("a",)
+
+
+def test_answers_with_a_score_each_keep_their_order():
+    answers = [{"response": "a", "overall_score": 2}, {"text": "b", "rating": 8.5}]
+    found = read(instruction="P", completions=answers)
+    assert (found.layout, found.kind) == ("completions", "scored")
+    assert (found.answers, found.ratings) == (("a", "b"), (2.0, 8.5))
+    assert read(instruction="P", completions=[*answers, {"response": "c"}]).ratings == ()
 
 
 @pytest.mark.parametrize(
@@ -183,9 +207,12 @@ def test_what_training_makes_of_the_layouts(tmp_path: Path):
         {"instruction": "P", "input": "", "output": "a"},
         {"prompt": "P", "tags": ["t"]},
         {"prompt": "P", "first": "a", "second": "b", "p": 0.52, "outcome": "tie"},
+        {"prompt": "P", "completions": [{"text": "a", "score": 1}, {"text": "b", "score": 3}]},
+        {"prompt": "P", "completions": [{"text": "a", "score": 3}, {"text": "b", "score": 3}]},
     )
     found = list(read_file(path, "ai"))
     kinds = [Preference, Rating, Rating, Demonstration, Demonstration, PromptExample]
-    assert [type(e) for e in found] == kinds
+    assert [type(e) for e in found] == [*kinds, Ranking, PromptExample]
+    assert found[6].answers == ("b", "a")
     assert [e.rating for e in found[1:3]] == [1.0, 0.0]
     assert (found[3].answer, found[4].answer) == ("r", "a")

@@ -1,6 +1,7 @@
 """Maps from p to what people say, against scikit-learn; held-out labels stay unseen."""
 
 import asyncio
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from cai.store.calibrated import (
     log_odds,
     read_calibration,
 )
+from cai.store.export import export
 from cai.train.data import Data, SourceFacts
 from cai.train.gate import Standing, Validation, standing_of
 from cai.train.offline import _label_noise
@@ -269,6 +271,23 @@ def test_the_map_is_kept_until_the_judge_changes(tmp_path, method):
         assert function(0.9) == found.stored.map(0.9)
         store.set_meta(plan="another")
         assert calibrated(store) is None
+
+
+def test_exports_carry_the_calibrated_probability(tmp_path):
+    run = make_run(tmp_path / "run")
+    with RunStore.open(run, durable=False) as store:
+        before = preferences(store, tmp_path / "before")
+        calibrate(store, "temperature")
+        after, function = preferences(store, tmp_path / "after"), calibrated(store)
+    assert before
+    assert {row["p_calibrated"] for row in before} == {None}
+    assert [row["p_calibrated"] for row in after] == [function(row["p"]) for row in after]
+
+
+def preferences(store: RunStore, folder: Path) -> list[dict[str, Any]]:
+    export(store, folder, ["jsonl"])
+    texts = [(folder / part / "preferences.jsonl").read_text() for part in ("", "dev")]
+    return [json.loads(line) for text in texts for line in text.splitlines()]
 
 
 def test_what_cannot_be_calibrated(tmp_path):

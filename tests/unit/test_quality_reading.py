@@ -30,6 +30,8 @@ RUDE = {"role": "assistant", "content": "No."}
             "rejected": "\n\nHuman: Hi?\n\nAssistant: No.",
         },
         {"prompt": "Hi?", "chosen": "Hello.", "rejected": "No.", "p": 0.9},
+        {"prompt": "Hi?", "ranking": ["Hello.", "No."]},
+        {"input": {"messages": ASK}, "preferred_output": [SAY], "non_preferred_output": [RUDE]},
         {
             "instruction": "Hi?",
             "completions": [
@@ -57,6 +59,9 @@ def test_a_p_below_one_half_turns_the_label_and_one_half_has_none():
     [
         ({"messages": [*ASK, SAY]}, "demonstration", "Hello.", ()),
         ({"prompt": "Hi?", "completion": "Hello."}, "demonstration", "Hello.", ()),
+        ({"prompt": "Hi?", "original": "No.", "revision": "Hello."}, "demonstration", "Hello.", ()),
+        ({"prompt": "Hi?", "response": "Hello.", "label": "kind"}, "demonstration", "Hello.", ()),
+        ({"prompt": "Hi?", "response": "Hello.", "score": 0.5}, "rating", None, (0.5,)),
         ({"prompt": "Hi?", "answer": "Hello.", "rating": 3}, "rating", None, (3.0,)),
         ({"prompt": "Hi?", "completion": "Hello.", "label": True}, "rating", "Hello.", (1.0,)),
         ({"prompt": "Hi?", "completion": "Hello.", "label": False}, "rating", None, (0.0,)),
@@ -65,6 +70,28 @@ def test_a_p_below_one_half_turns_the_label_and_one_half_has_none():
 def test_single_answers(row: dict[str, object], kind: str, target: str | None, ratings: object):
     sample = sample_of(row, 0, "")
     assert (sample.kind, sample.target, sample.ratings) == (kind, target, ratings)
+
+
+def test_what_training_would_refuse_can_be_looked_at():
+    tool = {"role": "tool", "content": [{"type": "text", "text": "4"}, {"type": "image_url"}]}
+    sample = sample_of(
+        {"messages": [*ASK, {"role": "assistant", "content": None}, tool, SAY]}, 0, ""
+    )
+    assert [(turn.role, turn.content) for turn in sample.prompt[1:]] == [
+        ("assistant", ""),
+        ("tool", "4"),
+    ]
+    assert sample.target == "Hello."
+    assert sample_of(pair("a", [tool, SAY], [tool, RUDE]), 0, "").answers == ("Hello.", "No.")
+    assert sample_of(pair("a", "b", "c", p=-3), 0, "").target == "c"
+
+
+def test_pairs_without_a_winner_have_no_target():
+    tie = {"prompt": "Hi?", "first": "Hello.", "second": "No.", "p": 0.6, "outcome": "tie"}
+    even = {"chosen": [*ASK, SAY], "rejected": [*ASK, RUDE], "score_chosen": 7, "score_rejected": 7}
+    for row in (tie, even):
+        sample = sample_of(row, 0, "")
+        assert (sample.kind, sample.target) == ("comparison", None)
 
 
 def test_what_a_file_says_about_truncation_and_tags():

@@ -7,7 +7,7 @@ import io
 import re
 from typing import TYPE_CHECKING
 
-from cai.intake.lines import numbered_lines
+from cai.intake.csv_rows import csv_records, named_fields
 from cai.intake.rows import broken
 from cai.validation.exchange.said import Said, word
 
@@ -21,6 +21,7 @@ __all__ = ["read_sheet", "sheet"]
 
 _ASKED = ("choice", "confidence", "principle", "note", "annotator")
 _NEEDED = ("item_id", "choice")
+_MEND = "Save it as CSV again; the columns prompt, answer_a and answer_b may be deleted."
 _FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
 """Begins a cell that a spreadsheet may carry out, with the full-width forms of some of them."""
 _NUMBER = re.compile(r"[0-9]+(?:e[0-9]+)?")
@@ -46,7 +47,7 @@ def read_sheet(path: Path) -> Iterator[Said]:
     Raises:
         InputError: it is no CSV, or lacks a column.
     """
-    records = _records(path)
+    records = csv_records(path, _MEND)
     header_line, header = next(records, (1, []))
     names = [word(name) for name in header]
     if missing := [name for name in _NEEDED if names.count(name) != 1]:
@@ -58,14 +59,8 @@ def read_sheet(path: Path) -> Iterator[Said]:
             "Keep the header of the export, and save the sheet as CSV with commas.",
         )
     for number, fields in records:
-        if len(fields) != len(names):
-            raise broken(
-                (path, number),
-                f"{len(fields)} fields",
-                f"{len(names)} fields, as in the header",
-                'Put fields with commas or line breaks in "double quotes".',
-            )
-        cells = {name: _restored(cell) for name, cell in zip(names, fields, strict=True)}
+        named = named_fields(names, fields, (path, number))
+        cells = {name: _restored(cell) for name, cell in named.items()}
         yield Said(
             place=(path, number),
             item_id=cells["item_id"].strip(),
@@ -88,23 +83,3 @@ def _inert(cell: str) -> str:
 def _restored(cell: str) -> str:
     rest = cell.removeprefix("'")
     return rest if _inert(rest) != rest else cell
-
-
-def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield the first line and the fields of each record that is not blank."""
-    reader = csv.reader((line for _, line in numbered_lines(path)), strict=True)
-    while True:
-        first = reader.line_num + 1
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise broken(
-                (path, first),
-                f"a record that is no CSV ({error})",
-                'fields of up to 131,072 characters, quoted with "double quotes" where needed',
-                "Save it as CSV again; the columns prompt, answer_a and answer_b may be deleted.",
-            ) from error
-        if any(field.strip() for field in fields):
-            yield first, fields
