@@ -84,7 +84,7 @@ def _fits(key: str, cells: Cells) -> bool:
     value = cells.row[key]
     objects = isinstance(value, list) and value and all(isinstance(item, dict) for item in value)
     if key == "completions":
-        return bool(objects)
+        return bool(objects) and all("response" in item or "text" in item for item in value)
     if key in ("response", "output") and not (isinstance(value, str) or objects):
         return False
     # A conversation may have its answer once more beside it.

@@ -66,8 +66,10 @@ def ngrams_of(words: Hashes, lengths: Sequence[int]) -> Iterator[tuple[int, Hash
         if n > 1:
             rolling = rolling[:-1] * _FACTOR + words[n - 1 :]
         if n in lengths:
-            # The polynomial alone is linear in the words; mixed, it is not.
-            mixed = (rolling ^ (rolling >> _SHIFT)) * _MIX
+            # The polynomial alone is linear in the words, and takes a leading word with the hash 0
+            # for none. Mixed with n, it is neither.
+            mixed = rolling + np.uint64(n * int(_MIX) % 2**64)
+            mixed = (mixed ^ (mixed >> _SHIFT)) * _MIX
             yield n, mixed ^ (mixed >> _SHIFT)
 
 
