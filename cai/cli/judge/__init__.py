@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from cai.cli.judge.attack import attack
 from cai.cli.judge.bench import bench
 from cai.cli.judge.calibrate import calibrate
 from cai.cli.judge.relabel import relabel
@@ -21,3 +22,4 @@ app.command()(report)
 app.command()(bench)
 app.command()(calibrate)
 app.command()(relabel)
+app.command()(attack)
