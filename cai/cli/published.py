@@ -72,11 +72,12 @@ def carry_out(
     """
     from cai.cli.running import watch
     from cai.store import RunStore
-    from cai.validation.exchange import keep_published
+    from cai.validation.exchange import annotator_names, keep_published
 
-    generation = given_run(published.comparisons, file, config, overrides, engine, update=update)
     name = annotator or stem(file)
-    _check_name(generation.folder, name, kind)
+    names = annotator_names(published.comparisons, name)
+    generation = given_run(published.comparisons, file, config, overrides, engine, update=update)
+    _check_names(generation.folder, names, kind)
     watch(generation)
     with RunStore.open(generation.folder) as store:
         imported = keep_published(store, published.comparisons, name, kind)
@@ -134,12 +135,12 @@ def _settings(
     return settings.model_copy(update={"models": models.model_copy(update={"judge": judge})})
 
 
-def _check_name(folder: Path, name: str, kind: AnnotatorKind) -> None:
-    """Find a name that belongs to another kind before anything is paid for."""
+def _check_names(folder: Path, names: Iterable[str], kind: AnnotatorKind) -> None:
+    """Find names that belong to another kind before anything is paid for."""
     from cai.store import RunStore
     from cai.validation import Labels
     from cai.validation.exchange.keep import refuse_other_kinds
 
     if (folder / "run.db").exists():
         with RunStore.read(folder) as store:
-            refuse_other_kinds(Labels(store), [" ".join(name.split())], kind)
+            refuse_other_kinds(Labels(store), names, kind)

@@ -131,7 +131,15 @@ def alpaca_answer(cells: Cells) -> Record:
             )
     prompt = cells.instruction("instruction")
     answers = (cells.answer(cells.row["output"]),)
-    return Record("alpaca", "answer", cells.place, prompt.messages, answers, tags=prompt.tags)
+    return Record(
+        layout="alpaca",
+        kind="answer",
+        place=cells.place,
+        prompt=prompt.messages,
+        answers=answers,
+        tags=prompt.tags,
+        source=cells.source,
+    )
 
 
 def plain_answer(cells: Cells) -> Record:
@@ -154,7 +162,15 @@ def conversation(cells: Cells) -> Record:
     if isinstance(turns, list) and turns and role_of(turns[-1]) == "assistant":
         prompt = cells.prompt(turns[:-1])
         answers = (cells.answer(turns[-1:]),)
-        return Record("trl", "answer", cells.place, prompt.messages, answers, tags=prompt.tags)
+        return Record(
+            layout="trl",
+            kind="answer",
+            place=cells.place,
+            prompt=prompt.messages,
+            answers=answers,
+            tags=prompt.tags,
+            source=cells.source,
+        )
     prompt = cells.prompt(turns if isinstance(turns, list) else [turns])
     return Record("rl-prompts", "prompt", cells.place, prompt.messages, tags=prompt.tags)
 

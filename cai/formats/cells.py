@@ -129,9 +129,9 @@ class Cells:
 
     @property
     def source(self) -> str:
-        """`ai` or `human` where the row says so; `source` means other things in other files."""
+        """`ai`, `human` or `revision`; empty where `source` says something else, or nothing."""
         source = self.row.get("source")
-        return source if source in ("ai", "human") else ""
+        return source if source in ("ai", "human", "revision") else ""
 
     def broken(self, got: str, allowed: str, fix: str) -> InputError:
         """The error about this row."""

@@ -32,7 +32,7 @@ def dialogues(cells: Cells) -> Record:
             "Begin every turn with a blank line and 'Human:' or 'Assistant:'.",
         )
     if rejected[:-1] != chosen[:-1]:
-        return Record("hh-rlhf", "pair", cells.place, (), note=_DIFFER)
+        return Record("hh-rlhf", "pair", cells.place, (), source=cells.source, note=_DIFFER)
     answers = (chosen[-1].content, rejected[-1].content)
     source = cells.source
     return Record("hh-rlhf", "pair", cells.place, chosen[:-1], answers, p=1.0, source=source)
@@ -95,7 +95,7 @@ def whole_conversations(cells: Cells) -> Record:
     answers = (cells.answer(chosen[-1:]), cells.answer(rejected[-1:]))
     prompt = cells.prompt(chosen[:-1])
     if prompt.messages != cells.prompt(rejected[:-1]).messages:
-        return Record("ultrafeedback", "pair", cells.place, (), note=_DIFFER)
+        return Record("ultrafeedback", "pair", cells.place, (), source=cells.source, note=_DIFFER)
     ratings, p = _scores(cells), cells.row.get("p")
     return Record(
         layout="ultrafeedback",
@@ -128,7 +128,8 @@ def openai_pair(cells: Cells) -> Record:
     prompt = cells.prompt(asked["messages"])
     outputs = (cells.row["preferred_output"], cells.row.get("non_preferred_output"))
     answers = (cells.answer(outputs[0]), cells.answer(outputs[1]))
-    return Record("openai", "pair", cells.place, prompt.messages, answers, p=1.0)
+    source = cells.source
+    return Record("openai", "pair", cells.place, prompt.messages, answers, p=1.0, source=source)
 
 
 def _scores(cells: Cells) -> tuple[float, ...]:

@@ -47,7 +47,7 @@ class Record:
         critique: of an edit.
         principle: of an edit.
         tags: of the prompt.
-        source: who labelled, as the row says itself: `ai`, `human`, or empty.
+        source: who labelled or wrote it, as the row says: `ai`, `human`, `revision`, or empty.
         note: why a pair compares nothing; empty when it does.
     """
 

@@ -104,7 +104,7 @@ def _plan(config: Config, constitution: Constitution, quoting: Quoting, engines:
 
 def _case(plan: Plan, prompt: Prompt, pair: Pair) -> Case:
     """The pair under the principles under which a run judges it."""
-    judge, constitution = plan.config.judge, plan.constitution
+    judge, constitution = plan.config.judge, plan.scopes.of(prompt)
     name = content_hash([prompt.id, pair.first, pair.second])[:16]
     case = Case(name, prompt.messages, pair.first, pair.second, ())
     if judge.scope != "drawn":

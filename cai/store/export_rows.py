@@ -112,12 +112,14 @@ def _preference(pair: Pair, row: Row, pedigree: Pedigree) -> dict[str, Any]:
     """A record in TRL's conversational preference format; `pair` is oriented and decided."""
     p = pair.soft_label
     assert p is not None
+    # The map is that of the judge, who was not asked about pairs by construction.
+    function = pedigree.calibrated if pair.verdict else None
     return {
         "prompt": messages(row.prompt),
         "chosen": answer(pair.first),
         "rejected": answer(pair.second),
         "p": p,
-        "p_calibrated": pedigree.calibrated(p) if pedigree.calibrated else None,
+        "p_calibrated": None if function is None else function(p),
         "margin": 2.0 * p - 1.0,
         "id": pair.id,
         "prompt_id": pair.prompt_id,

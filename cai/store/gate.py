@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from cai.hashing import content_hash
@@ -45,7 +46,7 @@ def labels_state(store: RunReader) -> str:
     """Hash of all that a verdict rests on.
 
     These are the sampling plan, the labels by people that count now, the groups that were retired,
-    what the run asked of its models, and how many held-out rows are finished.
+    what the run asked of its models, and the finished held-out rows with their verdicts.
     """
     plan = next(
         iter(store.select("SELECT plan_id FROM sampling_plans ORDER BY number DESC LIMIT 1")), None
@@ -61,11 +62,22 @@ def labels_state(store: RunReader) -> str:
         if not withdrawn:
             labels[role, annotator, item] = record
     retired = sorted(group for (group,) in store.select("SELECT group_id FROM retired"))
-    finished = store.row_counts().get(("held_out", "done"), 0)
-    asked = [store.meta("plan"), store.meta("epoch"), finished]
+    asked = [store.meta("plan"), store.meta("epoch"), _held_out_rows(store)]
     return content_hash(
         [plan, sorted((*key, text) for key, text in labels.items()), retired, asked]
     )
+
+
+def _held_out_rows(store: RunReader) -> str:
+    rows = sha256()
+    for (record,) in store.select(
+        "SELECT r.record FROM prompts p JOIN rows r USING (prompt_id) JOIN groups g "
+        "USING (group_id) WHERE g.split = 'held_out' AND r.status = 'done' AND r.plan = ? "
+        "AND p.epoch = ? ORDER BY p.position",
+        *(store.meta("plan"), store.meta("epoch")),
+    ):
+        rows.update(record)
+    return rows.hexdigest()
 
 
 def write_gate(store: RunStore, verdict: GateVerdict) -> None:

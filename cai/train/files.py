@@ -45,11 +45,11 @@ def read_lines(path: Path, origin: Origin) -> Iterator[tuple[int, Example | None
         InputError: a line cannot be read.
     """
     for record in read_records(path):
-        if origin == "human" and record.source == "ai":
+        if origin == "human" and record.source in ("ai", "revision"):
             raise broken(
                 record.place,
-                "a row with source: ai in a file with origin: human",
-                "rows that people labelled",
+                f"a row with source: {record.source} in a file with origin: human",
+                "rows that people labelled or wrote",
                 "Leave origin out, or train from the run that made the file.",
             )
         yield record.place[1], _example(record, origin)

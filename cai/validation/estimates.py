@@ -68,9 +68,10 @@ def estimate(store: RunStore, labels: Labels, plan: SamplingPlan, table: LabelTa
         seen.add(pair.id)
         place = stratum_of(plan, pair, prompt), groups[prompt.id]
         said = gold.get(pair.id)
-        if pair.p is not None and judge_code(pair) in (0, 1):
+        label = pair.soft_label
+        if label is not None and judge_code(pair) in (0, 1):
             truth = None if said is None else right(judge_code(pair), said)
-            accuracy.add(truth, max(pair.p, 1.0 - pair.p), *place)
+            accuracy.add(truth, max(label, 1.0 - label), *place)
         if pair.kind == "revision":
             _add_revision(wins, pair, said, place)
             for sample, mark in zip(

@@ -154,6 +154,8 @@ def _principles(item: Item) -> Iterator[str]:
 
 
 def _outcome(pair: Pair) -> str:
+    if pair.constructed is not None:
+        return "by construction"
     return pair.verdict.outcome if pair.verdict else "not judged"
 
 

@@ -19,10 +19,25 @@ if TYPE_CHECKING:
     from cai.store import RunStore
     from cai.validation.records import AnnotatorKind, RetiredFor, Role
 
-__all__ = ["Labels"]
+__all__ = ["Labels", "clean_name"]
 
 _NAME = 60
 """Most characters of an annotator's name."""
+
+
+def clean_name(name: str) -> str:
+    """An annotator's name in NFC, with single spaces.
+
+    Raises:
+        UsageError: it is empty or too long, or cannot be printed.
+    """
+    name = unicodedata.normalize("NFC", " ".join(name.split()))
+    if not name or len(name) > _NAME or not name.isprintable():
+        raise UsageError(
+            f"Got an annotator's name of {len(name)} characters. Allowed: 1 to {_NAME} that "
+            "can be printed."
+        )
+    return name
 
 
 class Labels:
@@ -103,12 +118,7 @@ class Labels:
         Raises:
             UsageError: the name is empty or too long, or was used by another kind of annotator.
         """
-        name = unicodedata.normalize("NFC", " ".join(name.split()))
-        if not name or len(name) > _NAME or not name.isprintable():
-            raise UsageError(
-                f"Got an annotator's name of {len(name)} characters. Allowed: 1 to {_NAME} that "
-                "can be printed."
-            )
+        name = clean_name(name)
         # Ada and ada agree with each other, and are not two people.
         known = (a for a in self.annotators() if a.name.casefold() == name.casefold())
         annotator = next(known, Annotator(name, kind))

@@ -69,6 +69,7 @@ class SamplingPlan:
         ask_refusals: whether annotators also mark answers that refuse.
         goal: what the size was derived from, in one sentence.
         stratify: the keys by which pairs were divided.
+        total: held-out pairs of the run at that time, those of retired groups among them.
     """
 
     run_plan: str
@@ -81,6 +82,7 @@ class SamplingPlan:
     ask_refusals: bool
     goal: str
     stratify: tuple[StratumKey, ...] = ()
+    total: int = 0
 
     @property
     def id(self) -> str:

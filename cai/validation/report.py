@@ -12,7 +12,7 @@ from cai.errors import UsageError
 from cai.validation.estimates import estimate
 from cai.validation.judged import judge_against_people
 from cai.validation.records import item_id
-from cai.validation.sampling.frame import held_out_pairs
+from cai.validation.sampling.frame import count_held_out, held_out_pairs
 from cai.validation.statistics.agreement import agreement
 from cai.validation.statistics.alt_test import alt_test
 from cai.validation.statistics.annotators import LabelledItem, annotator_report
@@ -48,6 +48,7 @@ class Report:
     Args:
         plan: the current sampling plan.
         held_out: held-out pairs of the run now.
+        grown: held-out pairs that have come since the plan was made.
         items: showings that the plan asks for, without second ones.
         labels: labels on the items of the plan, by kind of annotator.
         labelled: pairs with a label by a person.
@@ -63,6 +64,7 @@ class Report:
 
     plan: SamplingPlan
     held_out: int
+    grown: int
     items: int
     labels: Mapping[str, int]
     labelled: int
@@ -98,6 +100,7 @@ def make_report(
     return Report(
         plan=plan,
         held_out=held_out,
+        grown=max(0, count_held_out(store) - plan.total),
         items=sum(not item.repeat for item in items),
         # As a plain dict: dataclasses.asdict cannot copy a Counter.
         labels=dict(Counter(kinds[who] for who, item in labels.current() if item in asked)),

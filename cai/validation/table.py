@@ -74,7 +74,9 @@ def code_of(choice: Choice | None) -> int:
 
 
 def judge_code(pair: Pair) -> int:
-    """The code of a verdict, -1 where there is none."""
+    """The code of the AI label, which is a verdict or was set by construction; -1 without one."""
+    if pair.constructed is not None:
+        return 2 if pair.constructed == 0.5 else int(pair.constructed < 0.5)
     outcome = pair.verdict.outcome if pair.verdict else ""
     return NAMES.index(outcome) if outcome in NAMES else -1
 

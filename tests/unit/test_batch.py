@@ -669,6 +669,7 @@ def test_a_killed_process_is_taken_up_by_the_next(tmp_path: Path, moment: str) -
         if moment == "between creating and recording":
             server.hold_creation.clear()
         environment = {**os.environ, "OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": server.url}
+        environment["PYTHONPATH"] = str(CHILD.parents[2])
         child = subprocess.Popen([sys.executable, str(CHILD), str(tmp_path)], env=environment)
         try:
             async with asyncio.timeout(30):

@@ -18,7 +18,7 @@ from cai.errors import ChangedRunError, ConfigError, InputError, RowEngineError,
 from cai.records import Message, Prompt, Request, Sampling
 from cai.store import RunStore, rows_for
 from cai.validation import Labels
-from cai.validation.exchange import Comparison, read_comparisons
+from cai.validation.exchange import Comparison, Vote, annotator_names, read_comparisons
 from cai.validation.records import item_id
 from cai.validation.sampling import make_plan
 
@@ -210,6 +210,19 @@ def test_rows_with_prompt_chosen_and_rejected(tmp_path):
     result = call(write(path, rows[0]), "--update")
     assert isinstance(result.exception, UsageError)
     assert "'rows' is model in this run, not human" in str(result.exception)
+
+
+def test_a_name_that_cannot_be_used_is_found_before_anything_is_judged(file):
+    result = call(file, "--limit", 2, "--annotator", "x" * 61)
+    assert isinstance(result.exception, UsageError)
+    assert "name of 61 characters. Allowed: 1 to 60" in str(result.exception)
+    assert not (file.parent / "run" / "run.db").exists()
+    one = Comparison(
+        Prompt((Message("user", "Hi?"),)), "Yes.", "No.", (Vote(), Vote(annotator="v2"))
+    )
+    assert annotator_names([one, one], " team ") == ("team", "team v2")
+    with pytest.raises(UsageError, match="63 characters"):
+        annotator_names([one], "x" * 60)
 
 
 def test_what_cannot_be_imported(file, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from cai.cli.judge.attack import _of_run
 from cai.cli.judge.attack import attack as attack_command
 from cai.config import parse_config
 from cai.constitution import load_constitution
@@ -15,11 +16,12 @@ from cai.engines import Engines, ScriptedEngine
 from cai.engines.gullible import gullible
 from cai.errors import ConfigError
 from cai.judge.attacks import Attack, Suite, Target, Trial, add, attacked, encode, load_suite
-from cai.loop.attacked import attack
+from cai.loop.attacked import _case, _plan, attack
 from cai.records import Completion, Message, Pair, Prompt, Request
 from cai.templates import load_template
 from cai.validation.attacks import attack_report, quoting_gain
 from tests.unit.judge_helpers import CONSTITUTION, make_run
+from tests.unit.store_helpers import ask, fill, full_row
 
 FAMILIES = {
     *("authority", "continuation", "delimiter", "direct", "encoding", "few-shot", "flattery"),
@@ -254,6 +256,38 @@ def test_the_command_on_a_run(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "Quoting nonce" in done.output and "Quoting plain" not in done.output
     assert (made.folder / "attacks" / "run.db").exists()
+
+
+def test_only_pairs_of_train_and_dev_are_attacked(tmp_path: Path) -> None:
+    splits = ("quarantine", "dev", "held_out", "train")
+    rows = [(full_row(ask(f"Question of {split}?")), split) for split in splits]
+    facts = {"config": parse_config({"prompts": {"path": "x"}}).model_dump(mode="json")}
+    run = fill(tmp_path / "run", rows, **facts)  # type: ignore[arg-type]
+    _, _, found = _of_run(run, 100)
+    asked = [prompt.messages[-1].content for prompt, _ in found]
+    assert list(dict.fromkeys(asked)) == ["Question of train?", "Question of dev?"]
+
+
+@pytest.mark.parametrize("scope", ["drawn", "each", "constitution"])
+def test_a_prompt_is_attacked_under_the_principles_that_it_is_under(scope: str) -> None:
+    tagged = [
+        one.model_copy(update={"tags": (tag,)})
+        for one, tag in zip(CONSTITUTION.principles, ("help", "harm"), strict=True)
+    ]
+    constitution = CONSTITUTION.model_copy(update={"principles": tuple(tagged)})
+    mix = [{"path": "y", "tags": ["helpful"], "principles": ["help"], "share": 0.5}]
+    config = parse_config(
+        {"prompts": {"path": "x", "mix": mix}, "judge": {"scope": scope, "principles": 2}}
+    )
+    engine = ScriptedEngine()
+    plan = _plan(config, constitution, "plain", Engines(engine, engine, engine))
+
+    def under(prompt: Prompt) -> set[str]:
+        pair = Pair(prompt.id, "samples", "One.", "Two.", "sample 0", "sample 1")
+        return {one.id for group in _case(plan, prompt, pair).principles for one in group}
+
+    assert under(ask("Restricted?", "helpful")) == {"kind"}
+    assert under(ask("Free?")) == {"kind", "true"}
 
 
 def test_the_command_wants_a_run_or_a_file() -> None:

@@ -267,6 +267,7 @@ def test_bench_judges_and_reports(file):
         "Gold labels 40, by human annotators (0 ties)",
         "Calls of the judge 80",
         "Price of 1,000 pairs free",
+        "Verdicts of the run",
         "Both orders averaged",
         "One order, mean over both",
         "Both − one",

@@ -193,6 +193,7 @@ def test_accuracy_in_one_order_and_in_both():
         np.mean([(q.p > 0.5) == (q.gold == 1) for q in kept])
     )
     assert found.difference.low < found.difference.estimate < found.difference.high
+    assert found.verdict == found.both  # this run's p is the plain mean
     assert order_accuracy(made_up(20, 1, gold=False)).both is None
 
 
@@ -277,6 +278,29 @@ def test_authors():
 
 
 # --- reading a run ---
+
+
+def test_weights_of_principles_are_no_effect_of_the_order(tmp_path):
+    rows = []
+    for i in range(6):
+        prompt = ask(f"Weighted {i}?")
+        # The judge has no position bias: p is the same in both orders.
+        under = [
+            PrincipleVerdict((name,), "first", (order("ab", p), order("ba", 1 - p)), p)
+            for name, p in (("p1", 0.9), ("p2", 0.2), ("p3", 0.2))
+        ]
+        weighted = Verdict("first", tuple(under), (9 * 0.9 + 0.2 + 0.2) / 11)
+        pair = Pair(prompt.id, "samples", f"A{i}", f"B{i}", "sample 0", "sample 1", weighted)
+        rows.append((Row(prompt, "plan-1", pairs=(pair,)), "dev"))
+    run = fill(tmp_path / "run", rows)
+    given = [GivenLabel(item_id(r.pairs[0].id), "Ann", Annotation("first")) for r, _ in rows]
+    with RunStore.open(run, durable=False) as store:
+        keep_labels(Labels(store), given, "human")
+        found = order_accuracy(read_judged(store, "report").pairs, draws=100)
+    assert found.verdict.estimate == found.decided.estimate == 1.0
+    assert found.both.estimate == found.single.estimate == 0.0
+    assert found.difference.estimate == 0.0
+
 
 QUESTIONS = tuple(ask(f"Question {i}?") for i in range(6))
 SPLITS = ("train", "train", "dev", "dev", "held_out", "quarantine")

@@ -181,6 +181,9 @@ def test_a_mistake_of_the_server_tells_nothing(
     browser.client._transport.raise_server_exceptions = False  # type: ignore[attr-defined]
     answer = browser.get("/api/queue")
     assert answer.status_code == 500 and "NoneType" not in answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'none';")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
 
 
 def test_a_review_needs_a_plan_and_a_constitution(tmp_path: Path) -> None:

@@ -183,6 +183,28 @@ def test_labels_by_a_model_do_not_pass_as_those_of_people(tmp_path: Path):
     assert len(list(read_file(path, "ai"))) == 1
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"messages": [{"role": "user", "content": "P"}, {"role": "assistant", "content": "a"}]},
+        {"instruction": "P", "input": "", "output": "a"},
+        {"prompt": "P", "answer": "a"},
+        {
+            "input": {"messages": [{"role": "user", "content": "P"}]},
+            "preferred_output": [{"role": "assistant", "content": "c"}],
+            "non_preferred_output": [{"role": "assistant", "content": "r"}],
+        },
+    ],
+)
+@pytest.mark.parametrize("source", ["ai", "revision"])
+def test_no_layout_hides_who_made_a_row(tmp_path: Path, row: dict, source: str):
+    path = jsonl(tmp_path / "p.jsonl", row | {"source": source})
+    with pytest.raises(InputError, match=f"p.jsonl:1: got a row with source: {source} in a file"):
+        list(read_file(path, "human"))
+    assert len(list(read_file(path, "ai"))) == 1
+    assert len(list(read_file(jsonl(path, row | {"source": "web"}), "human"))) == 1
+
+
 def test_a_folder_without_a_run_is_named(tmp_path: Path):
     with pytest.raises(ConfigError, match="without a run"):
         load_training(tmp_path)

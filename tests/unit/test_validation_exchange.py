@@ -19,6 +19,7 @@ from cai.records import Message, Pair, Prompt
 from cai.store import RunStore
 from cai.validation import Annotation, Item, Labels, SamplingPlan, Stratum
 from cai.validation.exchange import export_items, import_labels
+from cai.validation.exchange.keep import refuse_other_kinds
 from cai.validation.exchange.showing import showing_of
 from cai.validation.records import Action, item_id
 from tests.unit.store_helpers import FACTS, ask, verdict
@@ -251,6 +252,22 @@ def test_without_times_the_last_import_counts(store):
     assert len(list(Labels(store).actions())) == 3
 
 
+def test_names_that_differ_in_case_are_one_annotator(store):
+    rows = [
+        label(ITEMS[0], "first", annotator="Zoé"),
+        label(ITEMS[0], "second", annotator="zoe\u0301"),
+    ]
+    path = lines(store.folder / "x.jsonl", *rows)
+    got = import_labels(store, path, kind="human")
+    assert (got.actions_new, got.older, len(got.annotators)) == (1, 1, 1)
+    assert choices(store) == {ITEMS[0].item_id: "second"}
+    again = import_labels(store, path, kind="human")
+    assert (again.actions_new, again.actions_known) == (0, 1)
+    assert len(list(Labels(store).actions())) == 1
+    with pytest.raises(UsageError, match="'ZOÉ' is human in this run, not model"):
+        refuse_other_kinds(Labels(store), ["ZOÉ"], "model")
+
+
 def test_a_growing_file_does_not_undo_what_was_changed_elsewhere(store):
     path = lines(store.folder / "x.jsonl", label(ITEMS[0]))
     import_labels(store, path, kind="human")
@@ -312,6 +329,11 @@ def test_unknown_items(store):
         ({"refuses": "perhaps"}, "got refuses: 'perhaps'"),
         ({"seconds": "soon"}, "got the time 'soon'"),
         ({"created": "yesterday"}, "got the time 'yesterday'"),
+        (
+            {"created": 1773094568000},
+            "got the time '1773094568000', which is more than a day.*by 1000",
+        ),
+        ({"created": "2999-01-01"}, "got the time '2999-01-01', which is more than a day from now"),
         ({"annotator": ""}, "got a label without an annotator.*--annotator"),
     ],
 )

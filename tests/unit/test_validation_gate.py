@@ -24,6 +24,7 @@ from cai.validation import Item, Labels
 from cai.validation.gate import ask_gate, check
 from cai.validation.records import Choice
 from cai.validation.report import make_report
+from cai.validation.sampling import make_plan
 from cai.validation.statistics.intervals import Interval
 from tests.unit.cli_helpers import Cai, shell
 from tests.unit.store_helpers import FixedSplits
@@ -385,9 +386,15 @@ def grow(store: RunStore) -> None:
     asyncio.run(store.put_row(more))
 
 
-@pytest.mark.parametrize(
-    "change", [edit, withdraw, adjudicate, plan_anew, retire, change_run, change_prompts, grow]
-)
+def judge_anew(store: RunStore) -> None:
+    """The same run asks the same, and is answered otherwise."""
+    asyncio.run(store.put_row(judged(0, 0.8)))
+
+
+CHANGES = [edit, withdraw, adjudicate, plan_anew, retire, change_run, change_prompts, grow]
+
+
+@pytest.mark.parametrize("change", [*CHANGES, judge_anew])
 def test_a_change_voids_the_verdict(passed: Path, change: Callable[[RunStore], None]):
     assert load_data(Preference, load_training(passed)).train
     with RunStore.open(passed, durable=False) as store:
@@ -412,7 +419,51 @@ def test_a_sample_of_a_part_of_the_run_does_not_pass(cai: Cai, run: Path):
         grow(store)
     code, found = ask(cai, run)
     assert code == 1
-    assert found["plan"][1] == "65 pairs; the plan drew from 64"
+    assert found["plan"][1] == "1 pairs have come since the plan: draw again"
+
+
+def test_growth_is_seen_beside_what_was_retired(cai: Cai, run: Path):
+    with RunStore.open(run, durable=False) as store:
+        retire(store)
+        grow(store)
+    assert "plan" in ask(cai, run)[1]
+
+
+def without_verdict(row: Row) -> Row:
+    """The same pairs, labelled by construction: the first answer is the better one."""
+    pairs = (replace(p, verdict=None, note="by construction", constructed=1.0) for p in row.pairs)
+    return replace(row, pairs=tuple(pairs))
+
+
+def test_labels_by_construction_are_held_against_people_as_well(cai: Cai, tmp_path: Path):
+    made = [without_verdict(judged(500 + i, 0.9)) for i in range(40)]
+    run = write_run(tmp_path / "run", [*rows(), *made])
+    with RunStore.open(run, durable=False) as store:
+        draw(store)
+        label_all(store, PEOPLE, disagreeing_with_construction)
+        report = make_report(store, Labels(store), ALL, draws=100)
+    assert report.estimates.accuracy is not None
+    assert report.estimates.accuracy.classical == pytest.approx(64 / 104)
+    assert report.judge.confusion["by construction", "second"] == 40
+    code, found = ask(cai, run)
+    assert code == 1
+    assert found["judge and people"][0] == "NO"
+
+
+def disagreeing_with_construction(place: int, item: Item) -> Choice:
+    return "second" if item.pair.constructed else winner(item)
+
+
+def test_pairs_that_are_set_aside_are_not_asked_about(tmp_path: Path):
+    aside = judged(500, 0.9, 0.8)
+    pairs = (replace(aside.pairs[0], note="not the best and the worst"), aside.pairs[1])
+    run = write_run(tmp_path / "run", [*rows(20), replace(aside, pairs=pairs)])
+    said: list[str] = []
+    with RunStore.open(run, durable=False) as store:
+        _, items = make_plan(store, ALL, labels=1000, say=said.append)
+    assert {item.pair.id for item in items} >= {pairs[1].id}
+    assert pairs[0].id not in {item.pair.id for item in items}
+    assert "1 held-out pairs that the run sets aside are left out." in said
 
 
 def test_a_verdict_that_is_void_can_be_asked_for_again(cai: Cai, passed: Path):

@@ -10,6 +10,7 @@ import pytest
 from cai.errors import StoreError, UsageError
 from cai.store import RunStore, rows_for
 from cai.validation import Annotator, Labels, SamplingPlan, Stratum
+from cai.validation.labels import clean_name
 from tests.unit.store_helpers import full_row
 from tests.unit.validation_helpers import act, draw, judged, make_item, write_run
 
@@ -74,6 +75,13 @@ def test_a_run_that_is_read_can_be_looked_at_and_not_changed(labels: Labels, ada
 
 
 # Annotators
+
+
+def test_a_name_is_cleaned_or_refused():
+    assert clean_name("  Zoe\u0301   Ada ") == "Zoé Ada"
+    for name in ("", " ", "x" * 61, "a\x00b"):
+        with pytest.raises(UsageError, match="Allowed: 1 to 60"):
+            clean_name(name)
 
 
 def test_the_same_name_is_the_same_annotator(labels: Labels):

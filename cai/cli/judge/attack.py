@@ -31,7 +31,7 @@ class QuotingName(StrEnum):
 
 def attack(
     run: Annotated[
-        Path | None, typer.Argument(help="Folder of a run whose judged pairs and judge are used.")
+        Path | None, typer.Argument(help="Run whose judge and pairs of train and dev are used.")
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="In place of a run: comparisons, as for cai judge bench.")
@@ -125,8 +125,11 @@ async def _carry_out(
 
 
 def _of_run(run: Path, limit: int) -> tuple[Config, Constitution, list[tuple[Prompt, Pair]]]:
-    """The judge of a run, and its judged pairs in the order of the prompts."""
-    from itertools import islice
+    """The judge of a run, and its judged pairs: those of the split train, then those of dev.
+
+    Held-out texts are for people and the final checks, and are not copied to a second store.
+    """
+    from itertools import chain, islice
 
     from cai.config import parse_config
     from cai.constitution.models import Constitution
@@ -137,7 +140,7 @@ def _of_run(run: Path, limit: int) -> tuple[Config, Constitution, list[tuple[Pro
         facts = {k: v for k, v in store.meta("constitution").items() if k != "hash"}
         found = (
             (row.prompt, pair)
-            for row, _ in rows_for(store, "report")
+            for row, _ in chain(rows_for(store, "training"), rows_for(store, "calibration"))
             for pair in row.pairs
             if pair.verdict is not None
         )

@@ -89,8 +89,9 @@ def _verdicts(report: JudgeReport) -> list[tuple[str, str]]:
 def _accuracy(report: JudgeReport) -> list[tuple[str, str, int]]:
     found, rules = report.accuracy, report.length_rules
     return [
-        ("Both orders averaged", share(found.both), found.n),
+        ("Verdicts of the run", share(found.verdict), found.n),
         ("The same, ties left out", share(found.decided), found.decided_n),
+        ("Both orders averaged", share(found.both), found.n),
         ("One order, mean over both", share(found.single), found.n),
         ("Both − one", points(found.difference), found.n),
         ("Gold answer is longer", share(rules.gold_longer), rules.gold_longer_n),

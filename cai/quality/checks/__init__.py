@@ -25,7 +25,6 @@ _MODULES = (
 )
 
 
-def load() -> None:
-    """Import every module of checks, which registers them."""
-    for module in _MODULES:
-        import_module(f"cai.quality.checks.{module}")
+def load() -> list[str]:
+    """Import every module of checks, which registers them; returns their names in order."""
+    return [import_module(f"cai.quality.checks.{module}").__name__ for module in _MODULES]

@@ -96,6 +96,8 @@ def _steady(report: JudgeReport) -> Iterator[Estimate]:
     if orders.consistency:
         of = f"{orders.consistency_n:,} pairs"
         yield estimate("Both orders name one winner", orders.consistency, of)
+    if found.verdict:
+        yield estimate("Right, the run's verdict", found.verdict, f"{found.n:,} labelled pairs")
     if found.both:
         yield estimate("Right, orders averaged", found.both, f"{found.n:,} labelled pairs")
     if found.single:

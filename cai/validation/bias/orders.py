@@ -22,14 +22,16 @@ class OrderAccuracy:
 
     Args:
         n: pairs.
-        both: the average of both orders.
+        verdict: the run's own p, with its weights and its panel.
+        both: the average of both orders, the mean over principles as in `single`.
         single: one order alone, the mean over both placements of the gold answer.
         difference: `both` − `single` within pairs.
-        decided: `both` on the pairs whose verdict is outside the tie band and names a winner.
+        decided: `verdict` on the pairs where it is outside the tie band and names a winner.
         decided_n: such pairs.
     """
 
     n: int
+    verdict: Interval | None
     both: Interval | None
     single: Interval | None
     difference: Interval | None
@@ -69,23 +71,25 @@ def order_accuracy(
     """Accuracy against gold labels that name a winner; p = ½ is half right.
 
     A verdict within the tie band counts by its side of ½, in one order as in both, so that the
-    difference shows the order alone.
+    difference shows the order alone. Both are plain means over principles: a run may weigh them.
     """
-    both, single, groups, decided = [], [], [], []
+    verdict, both, single, groups, decided = [], [], [], [], []
     for pair in pairs:
         if pair.gold in (None, 0.5) or pair.p is None or pair.ab is None or pair.ba is None:
             continue
         assert pair.gold is not None
-        both.append(credit(pair.p, pair.gold))
+        verdict.append(credit(pair.p, pair.gold))
+        both.append(credit(0.5 * (pair.ab + pair.ba), pair.gold))
         single.append(0.5 * (credit(pair.ab, pair.gold) + credit(pair.ba, pair.gold)))
         groups.append(pair.group)
         if pair.outcome in ("first", "second"):
-            decided.append((both[-1], pair.group))
+            decided.append((verdict[-1], pair.group))
     if not both:
-        return OrderAccuracy(0, None, None, None, None, 0)
+        return OrderAccuracy(0, None, None, None, None, None, 0)
     gap = [b - s for b, s in zip(both, single, strict=True)]
     return OrderAccuracy(
         n=len(both),
+        verdict=share_interval(verdict, groups, draws=draws, seed=seed),
         both=share_interval(both, groups, draws=draws, seed=seed),
         single=share_interval(single, groups, draws=draws, seed=seed),
         difference=difference_interval(gap, groups, draws=draws, seed=seed),

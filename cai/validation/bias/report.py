@@ -71,7 +71,7 @@ class JudgeReport:
         answers: single answers, by outcome.
         not_judged: pairs that were not shown to the judge, by the reason.
         gold: the labels that verdicts are held against.
-        accuracy: in both orders, in one, and the difference.
+        accuracy: of the verdicts, in both orders, in one, and the difference.
         orders: consistency and slots.
         length_fits: logistic models of the verdict on the length difference.
         length_rules: the judge beside rules that know lengths alone.

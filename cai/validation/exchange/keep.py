@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cai.errors import UsageError
 from cai.hashing import short_id
+from cai.validation.labels import clean_name
 from cai.validation.records import Action
 
 if TYPE_CHECKING:
@@ -76,13 +77,17 @@ def keep_labels(
     Raises:
         UsageError: an annotator's name cannot be used, or belongs to another kind.
     """
-    found = [(" ".join(label.annotator.split()), label) for label in given]
+    given = list(given)
+    # Ada and ada are one annotator, who is called as the file calls them first.
+    names: dict[str, str] = {}
+    for label in given:
+        names.setdefault(_folded(label.annotator), label.annotator)
+    found = [(_folded(label.annotator), label) for label in given]
     # Without a time, the place in the file decides.
     found.sort(key=lambda one: math.inf if one[1].made is None else one[1].made)
     latest = {(name, label.item_id): label for name, label in found}
-    names = tuple(dict.fromkeys(name for name, _ in latest))
-    refuse_other_kinds(labels, names, kind)
-    annotators = {name: labels.add_annotator(name, kind) for name in names}
+    refuse_other_kinds(labels, names.values(), kind)
+    annotators = {key: labels.add_annotator(name, kind) for key, name in names.items()}
     done = {name: _Done(labels, annotator) for name, annotator in annotators.items()}
     actions: list[Action] = []
     known = 0
@@ -103,15 +108,21 @@ def refuse_other_kinds(labels: Labels, names: Iterable[str], kind: AnnotatorKind
     """Refuse names that another kind of annotator has, before anything is stored.
 
     Raises:
-        UsageError: there is such a name.
+        UsageError: there is such a name, or one that cannot be used.
     """
-    kinds = {annotator.name: annotator.kind for annotator in labels.annotators()}
+    kinds = {_folded(annotator.name): annotator.kind for annotator in labels.annotators()}
     for name in names:
-        if kinds.get(name, kind) != kind:
+        known = kinds.get(_folded(name), kind)
+        if known != kind:
             raise UsageError(
-                f"The annotator '{name}' is {kinds[name]} in this run, not {kind}. Labels of both "
-                "kinds must not be mixed: choose another name with --annotator."
+                f"The annotator '{clean_name(name)}' is {known} in this run, not {kind}. "
+                "Labels of both kinds must not be mixed: choose another name with --annotator."
             )
+
+
+def _folded(name: str) -> str:
+    """What names of the same annotator have in common, as `Labels.add_annotator` sees it."""
+    return clean_name(name).casefold()
 
 
 class _Done:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -25,6 +26,9 @@ _SHOWN = ("a", "b", "tie", "both_bad", "skip")
 
 _REFUSES = ("a", "b", "both", "none")
 _CONFIDENCES = ("1", "2", "3")
+
+_AHEAD = 86_400.0
+"""Most seconds that the clock of another machine may be ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def moment_of(value: Any, place: Place) -> float | None:
     """Unix seconds of a time in a file: a number, or ISO 8601 (UTC when it names no zone).
 
     Raises:
-        InputError: it is neither.
+        InputError: it is neither, or more than a day after now.
     """
     if value is None or value == "":
         return None
@@ -91,8 +95,17 @@ def moment_of(value: Any, place: Place) -> float | None:
     except ValueError:
         moment = None
     if moment is None:
-        return _number(value, place)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        seconds = _number(value, place)
+    else:
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if seconds is not None and seconds > time.time() + _AHEAD:
+        raise broken(
+            place,
+            f"the time {str(value)[:40]!r}, which is more than a day from now",
+            "seconds since 1970, or a moment such as 2026-01-31T12:00:00Z, up to now",
+            "Divide milliseconds by 1000, correct the time, or leave it out.",
+        )
+    return seconds
 
 
 def _is_text(value: Any) -> bool:

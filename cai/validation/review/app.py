@@ -15,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from cai.errors import StoreError
 from cai.validation.review import api, pages
 from cai.validation.review.dashboard import Dashboard
-from cai.validation.review.security import Guard
+from cai.validation.review.security import Guard, guard
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -87,4 +87,7 @@ async def _not_stored(request: Request, error: Exception) -> Response:
 
 
 async def _broken(request: Request, error: Exception) -> Response:
-    return JSONResponse({"error": "The server has made a mistake; its log says which."}, 500)
+    # Starlette answers these outside of all middleware.
+    answer = JSONResponse({"error": "The server has made a mistake; its log says which."}, 500)
+    guard(answer.headers)
+    return answer

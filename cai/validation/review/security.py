@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["BODY", "CUSTOM_HEADER", "Guard", "host_names", "is_loopback", "read_form"]
+__all__ = ["BODY", "CUSTOM_HEADER", "Guard", "guard", "host_names", "is_loopback", "read_form"]
 
 BODY = 64 * 1024
 """Most bytes of a request's body."""
@@ -61,6 +61,12 @@ def host_names(host: str) -> frozenset[str]:
     return _LOOPBACK | {name.lower() for name in names}
 
 
+def guard(headers: MutableHeaders) -> None:
+    """Add what every answer says."""
+    headers.update(_EVERYWHERE)
+    headers.setdefault("Cache-Control", "no-store")
+
+
 class Guard:
     """Refuses requests by the wrong name or from other sites, and adds headers to all answers."""
 
@@ -78,9 +84,7 @@ class Guard:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(_EVERYWHERE)
-                headers.setdefault("Cache-Control", "no-store")
+                guard(MutableHeaders(scope=message))
             await send(message)
 
         problem = self._problem(scope["method"], Headers(scope=scope))

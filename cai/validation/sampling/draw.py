@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cai.hashing import unit_intervals
 from cai.validation.records import Item, SamplingPlan, Stratum, item_id
 from cai.validation.sampling.allocation import Allocation, Layer
-from cai.validation.sampling.frame import held_out_pairs, scan
+from cai.validation.sampling.frame import count_held_out, held_out_pairs, scan
 from cai.validation.sampling.goal import goal_of, size_of
 from cai.validation.sampling.order import arrange
 from cai.validation.sampling.strata import merged, named
@@ -79,7 +79,7 @@ def make_plan(
             for member in _sample(layer.members, stratum.drawn, seed)
         }
         items = arrange(_items(store, chosen), settings, seed)
-        run_plan = str(store.meta("plan") or "")
+        run_plan, total = str(store.meta("plan") or ""), count_held_out(store)
     plan = SamplingPlan(
         run_plan=run_plan,
         seed=seed,
@@ -91,6 +91,7 @@ def make_plan(
         ask_refusals=settings.ask_refusals,
         goal=why,
         stratify=tuple(settings.stratify),
+        total=total,
     )
     return plan, items
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cai.validation.records import StratumKey
     from cai.validation.sampling.strata import Cell
 
-__all__ = ["Candidate", "Frame", "held_out_pairs", "scan"]
+__all__ = ["Candidate", "Frame", "count_held_out", "held_out_pairs", "scan"]
 
 
 class Candidate(NamedTuple):
@@ -41,6 +41,8 @@ class Frame:
     """Pairs of one and the same text: there is nothing to choose between."""
     repeated: int = 0
     """Pairs of the same two texts as an earlier one of their prompt."""
+    aside: int = 0
+    """Judged pairs that the run sets aside: their labels are never trained on."""
 
     @property
     def pairs(self) -> int:
@@ -72,20 +74,24 @@ def scan(store: RunStore, keys: Iterable[StratumKey], say: Callable[[str], None]
         for pair in row.pairs:
             if not _differs(pair):
                 frame.identical += 1
+            elif _set_aside(pair):
+                frame.aside += 1
             elif pair.id in seen:
                 frame.repeated += 1
             else:
                 seen.add(pair.id)
                 cell = cell_of(pair, row.prompt, keys)
-                sure = None if pair.p is None else max(pair.p, 1 - pair.p)
-                decided = pair.verdict is not None and pair.verdict.decided
-                candidate = Candidate(pair.id, groups[row.prompt.id], sure, decided)
+                label = pair.soft_label
+                sure = None if label is None else max(label, 1 - label)
+                candidate = Candidate(pair.id, groups[row.prompt.id], sure, pair.is_preference)
                 frame.cells.setdefault(cell, []).append(candidate)
     _check(store, frame)
     if frame.identical:
         say(f"{frame.identical:,} held-out pairs of twice the same text are left out.")
     if frame.repeated:
         say(f"{frame.repeated:,} held-out pairs repeat the texts of another one: each counts once.")
+    if frame.aside:
+        say(f"{frame.aside:,} held-out pairs that the run sets aside are left out.")
     return frame
 
 
@@ -93,8 +99,24 @@ def held_out_pairs(store: RunStore) -> Iterator[tuple[Prompt, Pair]]:
     """The pairs that `scan` lists, with their texts; repeated ones come again."""
     for row, _ in rows_for(store, "validation"):
         for pair in row.pairs:
-            if _differs(pair):
+            if _differs(pair) and not _set_aside(pair):
                 yield row.prompt, pair
+
+
+def count_held_out(store: RunStore) -> int:
+    """How many such pairs the held-out split holds, those of retired groups among them."""
+    pairs = (
+        pair.id
+        for row, _ in rows_for(store, "report", "held_out")
+        for pair in row.pairs
+        if _differs(pair) and not _set_aside(pair)
+    )
+    return len(set(pairs))
+
+
+def _set_aside(pair: Pair) -> bool:
+    """Whether a pair was judged and no preference is made of it all the same."""
+    return pair.verdict is not None and bool(pair.note)
 
 
 def _differs(pair: Pair) -> bool:

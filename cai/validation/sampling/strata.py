@@ -28,7 +28,8 @@ _WORDS = 60
 def cell_of(pair: Pair, prompt: Prompt, keys: Iterable[StratumKey]) -> Cell:
     """Where a pair belongs under each key.
 
-    - confidence: no verdict, tie, then by the probability of the preferred answer.
+    - confidence: no verdict, tie, then by the probability of the preferred answer, and last the
+      pairs whose label was set by construction.
     - disagreement: whether the judge's two orders name different winners under any principle, or
       two principles do.
     - principle: the first one whose verdict names a winner, otherwise the first one asked.
@@ -94,6 +95,8 @@ def _place(pair: Pair, prompt: Prompt, key: StratumKey) -> tuple[int, str]:
 
 
 def _confidence(pair: Pair) -> tuple[int, str]:
+    if pair.constructed is not None:
+        return (3 + len(_BANDS), "by construction")
     if pair.verdict is None or pair.p is None:
         return (0, "no verdict")
     if not pair.verdict.decided:

@@ -7,7 +7,11 @@ from cai.validation.exchange.published.files import (
     compared_rows,
     read_comparisons,
 )
-from cai.validation.exchange.published.keep import generators_of, keep_published
+from cai.validation.exchange.published.keep import (
+    annotator_names,
+    generators_of,
+    keep_published,
+)
 
 __all__ = [
     "FORMATS",
@@ -15,6 +19,7 @@ __all__ = [
     "PairFormat",
     "Published",
     "Vote",
+    "annotator_names",
     "compared_rows",
     "generators_of",
     "keep_published",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cai.store import rows_for
 from cai.validation.exchange.keep import GivenLabel, Imported, keep_labels
-from cai.validation.labels import Labels
+from cai.validation.labels import Labels, clean_name
 from cai.validation.records import Annotation, item_id
 
 if TYPE_CHECKING:
@@ -14,12 +14,22 @@ if TYPE_CHECKING:
 
     from cai.records import Pair
     from cai.store import RunStore
-    from cai.validation.exchange.published.comparison import Comparison
+    from cai.validation.exchange.published.comparison import Comparison, Vote
     from cai.validation.records import AnnotatorKind, Choice
 
-__all__ = ["generators_of", "keep_published"]
+__all__ = ["annotator_names", "generators_of", "keep_published"]
 
 _KEY = "generators"
+
+
+def annotator_names(comparisons: Iterable[Comparison], annotator: str) -> tuple[str, ...]:
+    """Names under which the votes will be kept, each once; to find bad ones before judging.
+
+    Raises:
+        UsageError: a name cannot be used.
+    """
+    found = {_name(annotator, vote): None for one in comparisons for vote in one.votes}
+    return tuple(clean_name(name) for name in found)
 
 
 def keep_published(
@@ -62,5 +72,8 @@ def _labels(pair: Pair, one: Comparison, annotator: str) -> Iterator[GivenLabel]
     if pair.first != one.chosen:
         places |= {"chosen": "second", "rejected": "first"}
     for vote in one.votes:
-        name = f"{annotator} {vote.annotator}" if vote.annotator else annotator
-        yield GivenLabel(item_id(pair.id), name, Annotation(places[vote.side]))
+        yield GivenLabel(item_id(pair.id), _name(annotator, vote), Annotation(places[vote.side]))
+
+
+def _name(annotator: str, vote: Vote) -> str:
+    return f"{annotator} {vote.annotator}" if vote.annotator else annotator

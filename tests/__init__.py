@@ -1,0 +1,1 @@
+"""The tests, as a package: another one of this name may lie among the installed ones."""
