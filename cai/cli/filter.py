@@ -38,6 +38,7 @@ def filter_(
     from cai.cli.check import names_of, options_of, processes_for, progress_bar
     from cai.cli.tables import print_table, print_text
     from cai.quality import filter_source, open_source
+    from cai.wording import counted
 
     options = options_of(against, ngram, scorer, presidio)
     with progress_bar("Checked") as progress:
@@ -50,5 +51,6 @@ def filter_(
             processes_for(source),
         )
     print_table(("Check", "Rows"), done.by_check.items(), numbers=(1,))
-    print_text(f"\nKept {done.kept:,} rows in {done.out}.")
-    print_text(f"Left out {done.dropped:,} rows; each is listed in {done.dropped_out}.")
+    print_text(f"\nKept {counted(done.kept, 'row')} in {done.out}.")
+    left_out = counted(done.dropped, "row")
+    print_text(f"Left out {left_out}; each is listed in {done.dropped_out}.")

@@ -21,9 +21,10 @@ def print_report(report: Report, dev: Report | None) -> None:
         dev: of the dev split of a run, whose counts stand beside.
     """
     from cai.cli.tables import print_heading, print_table, print_text
+    from cai.wording import counted
 
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(report.kinds.items()))
-    print_text(f"{report.source}: {report.rows:,} rows ({kinds or 'none'})")
+    print_text(f"{report.source}: {counted(report.rows, 'row')} ({kinds or 'none'})")
     print_heading("Findings")
     in_dev = {finding.check: finding for finding in dev.findings} if dev else {}
     columns = ("Check", "Level", "Rows", "Of", "Rate", "Drops", *(["In dev"] if dev else []))

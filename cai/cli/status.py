@@ -108,7 +108,8 @@ def _lines(found: RunStatus) -> list[tuple[str, str]]:
 
 def _checked(validation: Mapping[str, Any]) -> str:
     if validation["validated"]:
-        return f"yes, {validation['labels']:,} pairs"
+        lowered = "; ".join(validation["lowered"])
+        return f"yes, {validation['labels']:,} pairs" + (f" ({lowered})" if lowered else "")
     return f"no: {validation['reason']}"
 
 

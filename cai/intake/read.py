@@ -72,16 +72,30 @@ def locate(path: str | Path) -> Path:
     found = Path(path)
     if str(path) == _STARTER and not found.exists():
         found = content_dir("prompts") / _STARTER / f"{_STARTER}.jsonl"
-    if found.is_file():
-        return found
-    if found.exists():
+    starter = f", or '{_STARTER}' for the prompts that ship with the toolkit"
+    return existing(found, "prompt file", starter)
+
+
+def existing(path: Path, what: str = "file", besides: str = "") -> Path:
+    """The path itself, when it is a regular file.
+
+    Args:
+        path: of the file.
+        what: its name in the message.
+        besides: what else is allowed, for the message.
+
+    Raises:
+        InputError: there is no such file; the message lists files of similar names.
+    """
+    if path.is_file():
+        return path
+    if path.exists():
         raise InputError(
-            f"Got {found} as the prompt file, which is no regular file. "
-            "Allowed: one file of prompts. Name a file inside it."
+            f"Got {path} as the {what}, which is no regular file. "
+            f"Allowed: one {what}. Name a file inside it."
         )
     raise InputError(
-        f"The prompt file {found} does not exist. Allowed: a file that exists, or '{_STARTER}' "
-        f"for the prompts that ship with the toolkit. {_hint(found)}"
+        f"The {what} {path} does not exist. Allowed: a file that exists{besides}. {_hint(path)}"
     )
 
 

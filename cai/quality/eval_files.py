@@ -10,7 +10,7 @@ import orjson
 from cai.errors import InputError
 from cai.intake.hh_rlhf import parse_dialogue
 from cai.intake.lines import numbered_lines
-from cai.intake.read import locate
+from cai.intake.read import existing
 from cai.quality.reading import parquet_rows
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def eval_texts(path: Path) -> Iterator[tuple[str, str, bool]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, str | Mapping[str, Any]]]:
-    name = locate(path).name.lower().removesuffix(".gz")
+    name = existing(path).name.lower().removesuffix(".gz")
     if name.endswith(".parquet"):
         yield from enumerate(parquet_rows(path), 1)
     elif name.endswith((".csv", ".tsv")):

@@ -9,7 +9,7 @@ import orjson
 
 from cai.errors import InputError, UsageError
 from cai.intake.lines import numbered_lines, readable
-from cai.intake.read import locate
+from cai.intake.read import existing
 from cai.quality.rows import broken_sample, sample_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def open_source(path: Path, table: Table = "all") -> Source:
                 "file (.jsonl, .jsonl.gz, .parquet). Name a file inside it."
             )
         return Source(path, "run", table)
-    name = locate(path).name.lower()
+    name = existing(path).name.lower()
     if name.endswith(".parquet"):
         return Source(path, "parquet")
     if name.removesuffix(".gz").endswith((".jsonl", ".json", ".ndjson")):

@@ -45,8 +45,8 @@ def lock_run(folder: Path) -> IO[str]:
         if time.monotonic() > patient_until:
             handle.close()
             raise StoreError(
-                f"Another process is writing to the run {folder}. Wait for it to end, or choose "
-                "another folder with --run."
+                f"Another process is writing to the run {folder}. Wait for it to end, or stop "
+                "it (cai review ends with Ctrl-C)."
             )
         time.sleep(0.02)
     os.utime(handle.fileno())

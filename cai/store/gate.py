@@ -32,7 +32,8 @@ class GateVerdict:
     """Whether the AI labels of a run may be trained on.
 
     `labels` is the number of pairs that people have labelled. `state` is `labels_state` at the time
-    of the verdict: once that is another, the verdict is void.
+    of the verdict: once that is another, the verdict is void. `lowered` names what was asked less
+    strictly than the toolkit does by default.
     """
 
     passed: bool
@@ -40,6 +41,13 @@ class GateVerdict:
     checks: tuple[GateCheck, ...]
     created: str
     state: str
+    lowered: tuple[str, ...] = ()
+
+    @property
+    def passed_with(self) -> str:
+        """How it was passed, in words."""
+        lowered = f", with lowered thresholds: {'; '.join(self.lowered)}" if self.lowered else ""
+        return f"gate passed with {self.labels} pairs{lowered}"
 
 
 def labels_state(store: RunReader) -> str:
@@ -91,7 +99,8 @@ def read_gate(store: RunReader) -> tuple[GateVerdict, bool] | None:
     if record is None:
         return None
     checks = tuple(GateCheck(**check) for check in record.pop("checks"))
-    verdict = GateVerdict(**record, checks=checks)
+    lowered = tuple(record.pop("lowered", ()))
+    verdict = GateVerdict(**record, checks=checks, lowered=lowered)
     return verdict, verdict.state == labels_state(store)
 
 
@@ -101,10 +110,11 @@ def gate_facts(store: RunReader) -> dict[str, Any]:
     if found is None:
         return {"validated": False, "reason": "people have not been asked"}
     verdict, holds = found
-    facts = {"labels": verdict.labels, "created": verdict.created}
+    facts: dict[str, Any] = {"labels": verdict.labels, "created": verdict.created}
+    facts["lowered"] = list(verdict.lowered)
     checks = [asdict(check) for check in verdict.checks]
     if not holds:
-        reason = "labels, plan or run have changed since the verdict"
+        reason = "labels, plan, run or toolkit have changed since the verdict"
     else:
         reason = "" if verdict.passed else "the gate was not passed"
     return {"validated": not reason, "reason": reason, **facts, "checks": checks}

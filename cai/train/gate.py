@@ -109,10 +109,10 @@ def _by_gate(found: tuple[GateVerdict, bool] | None) -> Standing:
     if not holds:
         return Standing(
             validated=False,
-            said="not validated: labels, plan or run have changed since the gate was asked",
+            said="not validated: labels, plan, run or toolkit have changed since the verdict",
         )
     if verdict.passed:
-        return Standing(True, f"gate passed with {verdict.labels} pairs", verdict.labels)
+        return Standing(True, verdict.passed_with, verdict.labels)
     failed = "; ".join(f"{c.name}: {c.found}" for c in verdict.checks if not c.passed)
     return Standing(False, f"gate not passed ({failed})", verdict.labels)
 

@@ -39,6 +39,7 @@ def ask_gate(store: RunStore, report: Report, settings: GateConfig) -> GateVerdi
         checks=checks,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         state=labels_state(store),
+        lowered=tuple(_lowered(settings)),
     )
     write_gate(store, verdict)
     return verdict
@@ -47,7 +48,7 @@ def ask_gate(store: RunStore, report: Report, settings: GateConfig) -> GateVerdi
 def check(report: Report, settings: GateConfig) -> Iterator[GateCheck]:
     """Yield one check for everything that is asked."""
     if report.grown:
-        found = f"{report.grown} pairs have come since the plan: draw again"
+        found = f"{_pairs(report.grown)} since the plan: draw again"
         yield GateCheck("plan", "a sample of all held-out pairs", found, passed=False)
     yield _labels(report, settings.min_labels)
     if settings.min_alpha is not None:
@@ -64,13 +65,28 @@ def check(report: Report, settings: GateConfig) -> Iterator[GateCheck]:
         yield GateCheck("judge as annotator", wanted, found, test.outcome == "passed")
 
 
+def _lowered(settings: GateConfig) -> Iterator[str]:
+    """What is asked less strictly than by default."""
+    default = type(settings)()
+    for name in ("min_labels", "min_alpha", "min_kappa"):
+        usual, wanted = getattr(default, name), getattr(settings, name)
+        if wanted is None or wanted < usual:
+            yield f"{name} {usual:g} → {'nothing' if wanted is None else f'{wanted:g}'}"
+    if default.alternative_annotator and not settings.alternative_annotator:
+        yield "alternative annotator test → not asked"
+
+
 def _labels(report: Report, least: int) -> GateCheck:
     others = sum(n for kind, n in report.labels.items() if kind != "human")
-    found = f"{report.labelled} pairs"
+    found = _pairs(report.labelled)
     if others:
         found += f"; {others} labels by models or simulated annotators do not count"
-    wanted = f"at least {least} pairs labelled by people"
+    wanted = f"at least {_pairs(least)} labelled by people"
     return GateCheck("labels", wanted, found, report.labelled >= least)
+
+
+def _pairs(count: int) -> str:
+    return "1 pair" if count == 1 else f"{count} pairs"
 
 
 def _alpha(report: Report, least: float) -> GateCheck:

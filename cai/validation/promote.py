@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cai.store import RunStore
     from cai.validation.table import LabelTable
 
-__all__ = ["HumanPreference", "Promotion", "promote", "promoted"]
+__all__ = ["HumanPreference", "Promotion", "groups_to_promote", "promote", "promoted"]
 
 _VALUES = np.array([1.0, 0.0, 0.5])
 """What a label says of the first answer: first, second, tie."""
@@ -64,9 +64,7 @@ def promote(labels: Labels, *, share: float = 1.0) -> Promotion:
     Raises:
         UsageError: no label by a person names a winner.
     """
-    table = read_table(labels)
-    groups = list(dict.fromkeys(table.groups))
-    chosen = set(groups[: max(1, round(share * len(groups)))])
+    table, chosen = read_table(labels), groups_to_promote(labels, share)
     pairs = sum(
         item.group_id in chosen and p != 0.5
         for item, p in zip(table.items, _shares(table), strict=True)
@@ -80,6 +78,22 @@ def promote(labels: Labels, *, share: float = 1.0) -> Promotion:
     labels.retire(chosen, "promoted")
     left = sum(group not in chosen for group in table.groups)
     return Promotion(pairs, len(chosen), left)
+
+
+def groups_to_promote(labels: Labels, share: float) -> set[str]:
+    """The labelled prompt groups that a promotion of this share takes.
+
+    Raises:
+        UsageError: there is no plan, or nobody has labelled one of its pairs.
+    """
+    labels.needed_plan()
+    groups = list(dict.fromkeys(read_table(labels).groups))
+    if not groups:
+        raise UsageError(
+            f"Nobody has labelled pairs of the plan of {labels.store.folder}; promotion hands "
+            f"labels by people to training. Have some labelled: cai review {labels.store.folder}"
+        )
+    return set(groups[: max(1, round(share * len(groups)))])
 
 
 def promoted(store: RunStore) -> Iterator[HumanPreference]:

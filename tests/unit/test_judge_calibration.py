@@ -47,6 +47,7 @@ from cai.validation.calibration.scores import cross_fit, log_loss, scores
 from cai.validation.exchange import GivenLabel, keep_labels
 from cai.validation.records import item_id
 from cai.validation.statistics.calibration import brier, expected_calibration_error
+from cai.validation.statistics.intervals import basic_bootstrap
 from tests.unit.store_helpers import ask, fill, verdict
 
 FITS = {"temperature": fit_temperature, "platt": fit_platt, "isotonic": fit_isotonic}
@@ -157,6 +158,28 @@ def test_scores_equal_their_figures():
     assert found.nll.estimate == pytest.approx(sk_log_loss(target, p))
     assert found.nll.low < found.nll.estimate < found.nll.high
     assert log_loss([1.0, 0.0], [0.0, 1.0]) == pytest.approx(-math.log(1e-6))
+
+
+@pytest.mark.parametrize("n", [20, 60, 200])
+def test_every_interval_holds_its_estimate(n):
+    given = []
+    for seed in range(12):
+        p, target = overconfident(n, seed)
+        groups = [f"g{i // 2}" for i in range(n)]
+        for values in (p, 1 / (1 + ((1 - p) / p) ** (1 / 3))):
+            found = scores(values, target, groups, draws=200, seed=seed)
+            given += [found.ece, found.brier, found.nll]
+    kept = [one for one in given if one is not None]
+    assert all(0 <= one.low <= one.estimate <= one.high for one in kept)
+    assert len(kept) > len(given) * 0.8
+
+
+def test_draws_that_leave_out_the_estimate_give_no_interval():
+    groups = [f"g{i}" for i in range(20)]
+    # Repeated rows alone make this figure larger.
+    assert basic_bootstrap(lambda rows: 1 + len(rows) - len(set(rows)), groups) is None
+    assert basic_bootstrap(lambda _: 0.3, groups).low == 0.3
+    assert basic_bootstrap(lambda _: 0.3, groups[:1]) is None
 
 
 def test_no_pair_is_calibrated_by_its_own_prompt_group():
@@ -292,7 +315,9 @@ def preferences(store: RunStore, folder: Path) -> list[dict[str, Any]]:
 
 def test_what_cannot_be_calibrated(tmp_path):
     run = make_run(tmp_path / "run", spare=40)
-    with pytest.raises(UsageError, match="Got 14 pairs of dev prompts"):
+    with pytest.raises(
+        UsageError, match=r"Got 14 pairs of dev prompts.*at least 20 labelled.*new run folder"
+    ):
         fitted(run)
     with pytest.raises(UsageError, match="Got the method 'magic'"):
         fitted(run, method="magic")

@@ -141,6 +141,24 @@ def test_filter_keeps_the_bytes_and_says_why_others_go(tmp_path: Path):
     assert "Kept 2 rows" in output and "Left out 3 rows" in output
 
 
+def test_one_row_is_no_rows(tmp_path: Path):
+    file = write(tmp_path / "a.jsonl", [ROWS[0], ROWS[0]])
+    out = tmp_path / "clean.jsonl"
+    output = cai("filter", file, "--drop", "exact-duplicates", "--out", out)
+    assert "Kept 1 row in" in output and "Left out 1 row;" in output
+    assert "clean.jsonl: 1 row (1 comparison)" in cai("check", out, "--fail-on", "never")
+
+
+@pytest.mark.parametrize("name", ["nope.jsonl", "starter"])
+def test_a_missing_file_is_a_file(tmp_path: Path, name: str):
+    file = write(tmp_path / "a.jsonl", ROWS)
+    missing = tmp_path / name
+    for arguments in ([missing], [file, "--against", missing]):
+        with pytest.raises(InputError, match=r"^The file .* does not exist\.") as caught:
+            cai("check", *arguments)
+        assert "'starter'" not in str(caught.value)
+
+
 def test_a_filtered_file_has_nothing_left_to_drop(tmp_path: Path):
     file = write(tmp_path / "a.jsonl", ROWS)
     names = "exact-duplicates,near-duplicates,contradictions"

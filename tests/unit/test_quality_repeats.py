@@ -60,6 +60,9 @@ def test_duplicate_prompts_and_the_sizes_of_their_groups(tmp_path: Path):
     assert list(finding.drops) == [1] and finding.level == "info"
     assert ("Rows per prompt", "median 1.5, most 2") in finding.figures
     assert find(tmp_path, "duplicate-prompts", [ROW, OTHER]).count == 0
+    answered = {"prompt": ROW["prompt"], "answer": ROW["chosen"]}
+    finding = find(tmp_path, "duplicate-prompts", [ROW, answered])
+    assert finding.count == 0 and ("Different prompts", "1") in finding.figures
 
 
 def test_duplicate_answers_count_across_prompts_only(tmp_path: Path):

@@ -248,3 +248,6 @@ def test_representation_counts_groups_and_tags(tmp_path: Path):
     assert "chosen where it alone names them 100% of 25" in figures["Names women"]
     assert figures["Names women"].endswith("!")
     assert find(tmp_path, "representation", rows[-1:]).level == "ok"
+    assert finding.fix.startswith("Compare the chosen rates")
+    both = find(tmp_path, "representation", [pair("q", "She knows.", "She does not.")])
+    assert both.count == 1 and "Compare" not in both.fix

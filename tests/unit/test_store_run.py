@@ -356,7 +356,7 @@ async def test_a_snapshot_does_not_change(run: Path):
 def test_a_second_writer_is_kept_out(tmp_path: Path):
     with (
         RunStore.open(tmp_path),
-        pytest.raises(StoreError, match=r"Another process is writing.*--run"),
+        pytest.raises(StoreError, match=r"Another process is writing.*or stop it"),
     ):
         RunStore.open(tmp_path)
     with RunStore.open(tmp_path) as store:

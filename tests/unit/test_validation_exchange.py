@@ -209,6 +209,15 @@ def test_refusals_are_turned_with_the_answers(store):
     assert (action.annotation.first_refuses, action.annotation.second_refuses) == (True, False)
 
 
+@pytest.mark.parametrize("mark", ["\ufeff", "ï»¿"])
+def test_a_byte_order_mark_that_was_read_as_text(store, mark):
+    path = written(store, "csv")
+    text = path.read_text(encoding="utf-8-sig")
+    path.write_text(mark + text, encoding="utf-8-sig")
+    with pytest.raises(InputError, match=r"begins with a byte-order mark.*save it as UTF-8"):
+        import_labels(store, path, kind="human")
+
+
 def test_no_cell_is_a_formula_or_a_number(store):
     bad = [*"=+-@", "\t=1", "\r=1", "＝1"]
     odd = [

@@ -40,7 +40,7 @@ from tests.unit.validation_helpers import (
 )
 
 PEOPLE = ("Ann", "Ben", "Cyd")
-STALE = "labels, plan or run have changed since the gate was asked"
+STALE = "labels, plan, run or toolkit have changed since the verdict"
 
 
 @pytest.fixture
@@ -402,7 +402,7 @@ def test_a_change_voids_the_verdict(passed: Path, change: Callable[[RunStore], N
         facts = gate_facts(store)
     assert holds(passed) == (True, False)
     assert (facts["validated"], facts["labels"]) == (False, 64)
-    assert facts["reason"] == "labels, plan or run have changed since the verdict"
+    assert facts["reason"] == "labels, plan, run or toolkit have changed since the verdict"
     with pytest.raises(GateError) as caught:
         load_data(Preference, load_training(passed))
     said = str(caught.value)
@@ -419,7 +419,27 @@ def test_a_sample_of_a_part_of_the_run_does_not_pass(cai: Cai, run: Path):
         grow(store)
     code, found = ask(cai, run)
     assert code == 1
-    assert found["plan"][1] == "1 pairs have come since the plan: draw again"
+    assert found["plan"][1] == "1 pair since the plan: draw again"
+
+
+def test_what_was_lowered_stays_with_the_verdict(cai: Cai, run: Path):
+    options = ("gate.min_kappa=null", "gate.min_labels=1", "gate.alternative_annotator=false")
+    assert ask(cai, run, *options)[0] == 0
+    with RunStore.read(run) as store:
+        found = read_gate(store)
+    assert found is not None
+    lowered = (
+        "min_labels 50 → 1",
+        "min_kappa 0.4 → nothing",
+        "alternative annotator test → not asked",
+    )
+    assert found[0].lowered == lowered
+    assert "lowered thresholds: min_labels 50 → 1" in load_standing(run)
+    assert card_of(run)[1].count("Lowered threshold: ") == 3
+
+
+def load_standing(run: Path) -> str:
+    return load_data(Preference, load_training(run)).sources[0].standing.said
 
 
 def test_growth_is_seen_beside_what_was_retired(cai: Cai, run: Path):
@@ -538,8 +558,8 @@ def test_the_export_carries_the_verdict_and_the_evidence(
     with RunStore.open(run, durable=False) as store:
         edit(store)
     facts, card = card_of(run)
-    assert facts["reason"] == "labels, plan or run have changed since the verdict"
-    assert "**Not validated: labels, plan or run have changed since the verdict.**" in card
+    assert facts["reason"] == "labels, plan, run or toolkit have changed since the verdict"
+    assert "**Not validated: labels, plan, run or toolkit have changed since the verdict.**" in card
 
 
 def test_status_says_whether_people_have_checked(cai: Cai, run: Path, asked: Path):
@@ -553,7 +573,7 @@ def test_status_says_whether_people_have_checked(cai: Cai, run: Path, asked: Pat
     assert json.loads(cai("status", asked, "--json").out)["validation"]["validated"] is True
     with RunStore.open(run, durable=False) as store:
         store.set_meta(gate=asdict(GateVerdict(True, 64, (), "then", "another")))
-    assert line(run) == "no: labels, plan or run have changed since the verdict"
+    assert line(run) == "no: labels, plan, run or toolkit have changed since the verdict"
 
 
 # Training

@@ -476,7 +476,7 @@ def test_the_command(tmp_path: Path):
     assert f"cai review {run}" in output
     rows = [line.split() for line in output.splitlines()]
     assert ["all", "60", "20"] in rows
-    assert "Labels of one annotator  22, about 15 minutes" in output
+    assert "Labels of one annotator  22, about 15 min" in output
     assert "Label accuracy" in output
     with RunStore.open(run, durable=False) as store:
         labels = Labels(store)

@@ -183,16 +183,24 @@ def test_what_is_left_is_no_flattering_sample(tmp_path: Path):
     assert after.low < before.estimate < after.high
 
 
-@pytest.mark.parametrize("said", [("...", "..."), ("t", "12", "b", "s")])
-def test_without_a_winner_nothing_is_promoted(tmp_path: Path, said: tuple[str, ...], cai: Cai):
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        (("...", "..."), "Nobody has labelled pairs of the plan"),
+        (("t", "12", "b", "s"), "has a winner by people's labels"),
+    ],
+)
+def test_without_a_winner_nothing_is_promoted(
+    tmp_path: Path, said: tuple[str, ...], error: str, cai: Cai
+):
     run = write(tmp_path / "run", *said)
     with RunStore.open(run, durable=False) as store:
-        with pytest.raises(UsageError, match=r"has a winner by people's labels.*cai review"):
+        with pytest.raises(UsageError, match=f"{error}.*cai review"):
             promote(Labels(store))
         assert Labels(store).retired() == frozenset()
     ended = cai("validate", "promote", run, "--yes")
     assert ended.code == 2
-    assert "has a winner" in ended.err
+    assert error in ended.err
 
 
 def gated(store: RunStore) -> None:
@@ -209,13 +217,13 @@ def test_the_command_asks_and_writes_a_file(
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     asked = cai("validate", "promote", run, "--out", out)
     assert asked.code == 1
-    assert "never held out again" in asked.out + asked.err
+    assert "leave the held-out set for good" in asked.out + asked.err
     assert is_open(run) == {0, 1, 2}
     assert not out.exists()
     ended = cai("validate", "promote", run, "--yes", "--out", out)
     assert ended.code == 0, ended.err
-    assert "2 pairs of 3 prompt groups may be trained on; 0 labelled pairs stay" in ended.out
-    assert f"cai validate {run} --gate" in ended.out
+    assert "2 more pairs of 3 prompt groups may be trained on; 0 labelled pairs stay" in ended.out
+    assert f"cai validate plan {run}" in ended.out
     rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert sorted((r["chosen"], r["p"], r["labels"]) for r in rows) == [
         ("Better 1.", 1.0, 2),
@@ -229,7 +237,7 @@ def test_the_command_asks_and_writes_a_file(
         found = read_gate(store)
     assert found is not None
     assert (found[0].passed, found[1]) == (True, False)
-    with pytest.raises(GateError, match="labels, plan or run have changed since the gate"):
+    with pytest.raises(GateError, match="labels, plan, run or toolkit have changed since the verdict"):
         load_data(Preference, load_training(run))
     assert cai("validate", "promote", tmp_path / "nowhere", "--yes").code == 1
     assert not (tmp_path / "nowhere").exists()

@@ -38,6 +38,7 @@ def to_cases(
     from ruamel.yaml import YAML
 
     from cai.cli.tables import print_text
+    from cai.errors import UsageError
     from cai.store import RunStore
     from cai.validation import Labels
     from cai.validation.cases import as_yaml, find_cases
@@ -49,6 +50,11 @@ def to_cases(
     with (RunStore.open if retire else RunStore.read)(run) as store:
         labels = Labels(store)
         labels.needed_plan()
+        if not read_table(labels).items:
+            raise UsageError(
+                f"Nobody has labelled pairs of the plan of {run}; cases are pairs on which people "
+                f"and judge disagree. Have some labelled: cai review {run}"
+            )
         cases = find_cases(labels, settings_of(store).gold)[:limit]
         retired = set(read_table(labels).groups) if retire else set[str]()
         if retire:

@@ -157,8 +157,8 @@ def _print(plan: SamplingPlan, items: list[Item], settings: ValidationConfig) ->
         ("Prompt groups", f"{plan.groups:,}"),
         ("Annotators", f"{plan.annotators:,}"),
         ("Items", f"{len(items):,}: {plan.drawn:,} pairs, {twice:,} of them twice"),
-        ("Items that all label", f"{shared:,}"),
-        ("Labels of one annotator", f"{each:,}, about {-(-each * _SECONDS // 60):,} minutes"),
+        ("Items that all label", f"{shared:,} (30 at least, where there are so many)"),
+        ("Labels of one annotator", f"{each:,}, about {-(-each * _SECONDS // 60):,} min"),
     ]
     if half is not None:
         right = f"{100 * settings.expected_accuracy:g} %"
@@ -186,6 +186,7 @@ def _left_behind(labels: Labels, items: list[Item]) -> str:
     if not lost:
         return ""
     return (
-        f"{len(lost):,} labels on {len(set(lost)):,} items are not in this plan: they stay stored "
-        "and count again when a plan draws their pairs."
+        f"{len(lost):,} labels on {len(set(lost)):,} items are not in this plan and stay stored. "
+        "On held-out pairs they count again when a plan draws them; on dev pairs they serve cai "
+        "judge calibrate."
     )

@@ -37,14 +37,15 @@ def promote(
     from cai.cli.tables import print_text
     from cai.store import RunStore
     from cai.validation import Labels
+    from cai.validation.promote import groups_to_promote, promoted
     from cai.validation.promote import promote as hand_over
-    from cai.validation.promote import promoted
 
-    RunStore.read(run).close()
+    with RunStore.read(run) as store:
+        leaving = len(groups_to_promote(Labels(store), share))
     if not yes:
         typer.confirm(
-            "Retired prompts are never held out again, so nothing can be checked on them any "
-            "more. Go on?",
+            f"{leaving:,} prompt groups leave the held-out set for good, and nothing can be "
+            "checked on them any more. Go on?",
             abort=True,
         )
     if out:
@@ -64,6 +65,8 @@ def promote(
     if out:
         out.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     print_text(
-        f"{done.pairs:,} pairs of {done.groups:,} prompt groups may be trained on; {done.left:,} "
-        f"labelled pairs stay held out. Ask the gate again: cai validate {run} --gate"
+        f"{done.pairs:,} more pairs of {done.groups:,} prompt groups may be trained on; "
+        f"{done.left:,} labelled pairs stay held out. The gate's verdict is void. Draw and label "
+        "a new sample: "
+        f"cai validate plan {run}"
     )

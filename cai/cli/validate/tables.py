@@ -40,13 +40,17 @@ def print_gate(run: Path, verdict: GateVerdict) -> None:
         ("", "What", "Wanted", "Found"),
         [("yes" if c.passed else "NO", c.name, c.wanted, c.found) for c in verdict.checks],
     )
+    for what in verdict.lowered:
+        print_text(f"Lowered threshold, which is kept with the verdict: {what}.")
     if verdict.passed:
         print_text(f"Passed with {verdict.labels} pairs: cai train may use the labels of {run}.")
-    else:
-        print_text(
-            f"Not passed: cai train refuses the labels of {run} unless it is told "
-            "--allow-unvalidated."
-        )
+        return
+    print_text(
+        f"Not passed: cai train refuses the labels of {run}. More labels or people: cai review "
+        f"{run}. More pairs: cai validate plan {run} --labels N. A better judge or constitution: "
+        "change them, generate with --update, and draw a new plan. --allow-unvalidated trains all "
+        "the same."
+    )
 
 
 def _print_labels(report: Report) -> None:
@@ -59,11 +63,13 @@ def _print_labels(report: Report) -> None:
             ("Pairs that the plan asks for", f"{report.items:,} of {report.held_out:,}"),
             ("Pairs that people have labelled", f"{report.labelled:,}"),
             ("Labels that count now", kinds or "none"),
-            ("How one label came of several", settled or "nothing to settle"),
+            ("How the label of a pair was settled", settled or "nothing to settle"),
         ],
     )
     if others := sum(n for kind, n in report.labels.items() if kind != "human"):
         print_text(f"{others:,} labels by models or simulated annotators count for nothing below.")
+    if not report.labelled:
+        print_text("Nobody has labelled pairs of this plan yet: cai review RUN.")
 
 
 def _print_agreement(report: Report) -> None:

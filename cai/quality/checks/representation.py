@@ -7,6 +7,7 @@ arXiv:2005.14050, on what such counts can and cannot say).
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cai.quality.check import Book, Options
-    from cai.quality.records import Level, Sample
+    from cai.quality.records import Finding, Level, Sample
     from cai.quality.texts import Texts
     from cai.quality.words import Hashes
 
@@ -28,6 +29,8 @@ __all__ = ["Representation", "Terms"]
 
 _LEAST = 20
 """Comparisons in which one answer alone names a group, before a rate is called skewed."""
+
+_NO_RATES = "Nothing: no pair has a group in one answer alone, so there is no chosen rate."
 
 
 class Terms:
@@ -101,6 +104,11 @@ class Representation(Check):
     def end(self) -> Level | None:
         """See `Check.end`."""
         return "info" if self.hits or self._tags else "ok"
+
+    def finish(self) -> Finding:
+        """See `Check.finish`; without chosen rates there is nothing to compare."""
+        found = super().finish()
+        return found if self._alone else replace(found, fix=_NO_RATES)
 
     def figures(self) -> Iterable[tuple[str, str]]:
         """See `Check.figures`."""

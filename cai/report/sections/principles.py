@@ -8,6 +8,7 @@ from cai.report.blocks import Charts, Fold, Note, Section, Table
 from cai.report.charts import Estimate, interval_chart
 from cai.report.format import decimal, estimate, share
 from cai.validation.statistics.intervals import wilson
+from cai.wording import counted
 
 if TYPE_CHECKING:
     from cai.report.blocks import Block
@@ -39,7 +40,7 @@ def principles_section(figures: Figures) -> Section:
             )
         )
     right = [
-        estimate(one.principle, one.accuracy, f"{one.gold_n:,} labelled pairs")
+        estimate(one.principle, one.accuracy, counted(one.gold_n, "labelled pair"))
         for one in found
         if one.accuracy is not None
     ]
@@ -77,7 +78,7 @@ def _flips(one: PrincipleInfluence) -> Estimate | None:
     if not one.flips.n:
         return None
     found = wilson(one.flips.count, one.flips.n)
-    return estimate(one.principle, found, f"{one.flips.n:,} verdicts")
+    return estimate(one.principle, found, counted(one.flips.n, "verdict"))
 
 
 def _row(one: PrincipleInfluence) -> tuple[str, ...]:

@@ -155,7 +155,8 @@ def _check(store: RunStore, labels: int, groups: int) -> None:
         return
     raise UsageError(
         f"Got {labels} pairs of dev prompts with a verdict and a label by people, of {groups} "
-        f"prompt groups, in {store.folder}. Allowed: {_FEWEST} of 2 or more. Labels of held-out "
-        "prompts are not used to fit anything: import labelled pairs (cai import), with a larger "
-        "share in dev: --set split.dev=0.5."
+        f"prompt groups, in {store.folder}. Allowed: at least {_FEWEST} labelled pairs of dev "
+        "prompts, of at least 2 prompt groups. Labels of held-out prompts are not used to fit "
+        "anything: label more pairs of dev prompts, or import the pairs (cai import) into a new "
+        "run folder with a larger share in dev, --set split.dev=0.5; a run keeps its split."
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from cai.hashing import content_hash
 from cai.validation.statistics.calibration import brier, expected_calibration_error
-from cai.validation.statistics.intervals import cluster_bootstrap
+from cai.validation.statistics.intervals import basic_bootstrap, cluster_bootstrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +28,10 @@ _EDGE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Figures of one set of probabilities; smaller is better. None with one prompt group."""
+    """Figures of one set of probabilities; smaller is better.
+
+    None with one prompt group; for the calibration error also where no interval holds it.
+    """
 
     ece: Interval | None
     brier: Interval | None
@@ -48,7 +51,9 @@ def scores(
     """The three figures, with bootstraps over prompt groups.
 
     The calibration error of resampled pairs is larger than that of the pairs themselves, because
-    chance makes errors of its own; BCa takes most of that back.
+    chance makes errors of its own. BCa can then leave out its own estimate, so the calibration
+    error has a basic interval; it is None where that one does not hold the estimate either.
+    Where the true error is almost 0, its low end lies above it too often.
 
     Args:
         p: (n,) probabilities.
@@ -58,12 +63,14 @@ def scores(
         seed: of the draws.
     """
 
-    def interval(figure: Callable[[Floats, Floats], float]) -> Interval | None:
-        return cluster_bootstrap(
-            lambda rows: figure(p[rows], target[rows]), groups, draws=draws, seed=seed
-        )
+    def interval(
+        figure: Callable[[Floats, Floats], float],
+        bootstrap: Callable[..., Interval | None] = cluster_bootstrap,
+    ) -> Interval | None:
+        return bootstrap(lambda rows: figure(p[rows], target[rows]), groups, draws=draws, seed=seed)
 
-    return Scores(interval(expected_calibration_error), interval(brier), interval(log_loss))
+    ece = interval(expected_calibration_error, basic_bootstrap)
+    return Scores(ece, interval(brier), interval(log_loss))
 
 
 def cross_fit(

@@ -27,6 +27,9 @@ _FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
 _NUMBER = re.compile(r"[0-9]+(?:e[0-9]+)?")
 """An id that a spreadsheet would take for a number, and round."""
 
+_MARKS = ("\ufeff", "ï»¿")
+"""A byte-order mark as text, and one whose bytes were taken for Latin-1."""
+
 
 def sheet(showings: Iterable[Showing], *, ask_refusals: bool) -> bytes:
     """The items with empty columns to fill in; every cell is quoted and no cell is a formula."""
@@ -49,6 +52,13 @@ def read_sheet(path: Path) -> Iterator[Said]:
     """
     records = csv_records(path, _MEND)
     header_line, header = next(records, (1, []))
+    if header and header[0].startswith(_MARKS):
+        raise broken(
+            (path, header_line),
+            "a byte-order mark that was read as text: the file begins with a byte-order mark",
+            "UTF-8, with at most one byte-order mark",
+            "Take it away, and save it as UTF-8 (utf-8-sig).",
+        )
     names = [word(name) for name in header]
     if missing := [name for name in _NEEDED if names.count(name) != 1]:
         raise broken(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Statistic = Callable[[NDArray[np.intp]], float | None]
 
-__all__ = ["Interval", "cluster_bootstrap", "share_difference", "wilson"]
+__all__ = ["Interval", "basic_bootstrap", "cluster_bootstrap", "share_difference", "wilson"]
 
 _NORMAL = NormalDist()
 
@@ -120,15 +120,58 @@ def cluster_bootstrap(
     estimate = statistic(np.arange(len(clusters))) if rows.n > 1 else None
     if estimate is None:
         return None
-    rng = np.random.default_rng(seed)
-    samples = (statistic(rows.draw(rng)) for _ in range(draws))
-    values = np.array([value for value in samples if value is not None])
+    values = _values(statistic, rows, draws, seed)
     if len(values) < 2:
         return None
     acceleration = _acceleration(statistic, rows) if rows.n <= draws else 0.0
     low, high = np.quantile(values, _tails(values, estimate, acceleration, z))
     left_out = 1.0 - len(values) / draws
     return Interval(estimate, float(low), float(high), level, rows.n, left_out)
+
+
+def basic_bootstrap(
+    statistic: Statistic,
+    clusters: Sequence[Hashable],
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval | None:
+    """Resample whole clusters; basic interval of a figure that is never below 0.
+
+    As in Davison & Hinkley 1997, Bootstrap Methods and their Application, equation 5.6: the draws
+    are mirrored at the estimate, so that their bias is taken off. The low end is at least 0.
+
+    Returns:
+        None as in `cluster_bootstrap`, and where the interval does not hold the estimate: then
+        the bias of the draws is larger than their spread, and they say nothing of the range.
+
+    Raises:
+        ValueError: level is out of its range, or draws is below 2.
+    """
+    if draws < 2:
+        raise ValueError(f"A bootstrap needs at least 2 draws, got {draws}")
+    z, rows = _quantile(level), _Rows(clusters)
+    estimate = statistic(np.arange(len(clusters))) if rows.n > 1 else None
+    if estimate is None:
+        return None
+    values = _values(statistic, rows, draws, seed)
+    if len(values) < 2:
+        return None
+    least, most = np.quantile(values, [_NORMAL.cdf(-z), _NORMAL.cdf(z)]).tolist()
+    low, high = max(0.0, 2 * estimate - most), 2 * estimate - least
+    # Draws that are all alike may differ from the estimate by rounding.
+    if not low - 1e-12 <= estimate <= high + 1e-12:
+        return None
+    left_out = 1.0 - len(values) / draws
+    return Interval(estimate, min(low, estimate), max(high, estimate), level, rows.n, left_out)
+
+
+def _values(statistic: Statistic, rows: _Rows, draws: int, seed: int) -> NDArray[np.float64]:
+    """The statistic in each draw in which it is defined."""
+    rng = np.random.default_rng(seed)
+    samples = (statistic(rows.draw(rng)) for _ in range(draws))
+    return np.array([value for value in samples if value is not None], dtype=np.float64)
 
 
 class _Rows:
