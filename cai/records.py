@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal
 
 from cai.hashing import content_hash, short_id
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+from cai.loading import load
 
 __all__ = [
     "AnswerScore",
@@ -491,25 +489,3 @@ def _other(outcome: VerdictOutcome) -> VerdictOutcome:
 
 def _rest(p: float | None) -> float | None:
     return None if p is None else 1.0 - p
-
-
-_Record = TypeVar("_Record")
-
-
-_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
-
-
-def load(kind: type[_Record], data: bytes | str) -> _Record:
-    """Read a record back from its JSON.
-
-    Raises:
-        pydantic.ValidationError: the JSON is not such a record.
-    """
-    adapter = _ADAPTERS.get(kind)
-    if adapter is None:
-        from pydantic import TypeAdapter
-
-        # Building an adapter takes a thousand times longer than using it.
-        adapter = _ADAPTERS[kind] = TypeAdapter(kind)
-    record: _Record = adapter.validate_json(data)
-    return record

@@ -32,7 +32,8 @@ def verdict_note(people: People) -> Note:
         verdict, holds = people.gate
         if not holds:
             return Note(
-                "Not validated: labels, plan, run or toolkit have changed since the verdict.", "warn"
+                "Not validated: labels, plan, run or toolkit have changed since the verdict.",
+                "warn",
             )
         if verdict.passed:
             return Note(f"Validated: the gate was passed on {verdict.labels:,} pairs.", "good")
