@@ -237,7 +237,9 @@ def test_the_command_asks_and_writes_a_file(
         found = read_gate(store)
     assert found is not None
     assert (found[0].passed, found[1]) == (True, False)
-    with pytest.raises(GateError, match="labels, plan, run or toolkit have changed since the verdict"):
+    with pytest.raises(
+        GateError, match="labels, plan, run or toolkit have changed since the verdict"
+    ):
         load_data(Preference, load_training(run))
     assert cai("validate", "promote", tmp_path / "nowhere", "--yes").code == 1
     assert not (tmp_path / "nowhere").exists()
