@@ -16,7 +16,7 @@ pytestmark = pytest.mark.integration
 ROOT = Path(cai.__file__).parent.parent
 MAIN = "from cai.cli import main; main()"
 CONFIG = """\
-data: [{file: pairs.jsonl, dev_share: 0.3}]
+data: [{file: pairs.jsonl, origin: human, dev_share: 0.3}]
 model: {name: tiny}
 training: {batch_size: 4, micro_batch_size: 2, max_length: 48, max_prompt_length: 40}
 """
@@ -79,7 +79,7 @@ def test_a_process_ends_when_nobody_waits_for_it(folder: Path):
         "key": "",
         "method": "dpo",
         "config": {
-            "data": [{"file": str(folder / "pairs.jsonl")}],
+            "data": [{"file": str(folder / "pairs.jsonl"), "origin": "human"}],
             "output": str(folder / "out"),
             "model": {"name": str(folder / "tiny")},
             "training": {"max_steps": 100_000, "evaluate_every": 100_000},
