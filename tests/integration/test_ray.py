@@ -157,8 +157,8 @@ def test_a_killed_worker_changes_nothing(config: Path, tmp_path: Path) -> None:
     killed = {call for pid, call in asked if int(pid) == victim}
     assert len(twice) <= 4
     assert set(twice) <= killed
-    workers = {pid for pid, _ in asked}
-    assert len(workers) == 3
+    # The new worker may find that the other one has done the rest while it started.
+    assert len({pid for pid, _ in asked}) in (2, 3)
     assert dump(tmp_path / "many") == one_process(config, tmp_path / "one")
 
 
