@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from cai.validation.table import NAMES, judge_code, read_table
 
 if TYPE_CHECKING:
     from cai.validation.labels import Labels
-    from cai.validation.records import Item
+    from cai.validation.records import Annotation, Item
     from cai.validation.table import GoldMethod
 
 __all__ = ["Case", "as_yaml", "find_cases"]
@@ -36,12 +37,14 @@ def find_cases(labels: Labels, method: GoldMethod = "majority") -> list[Case]:
         method: how several labels become one.
     """
     table = read_table(labels, method)
-    said = labels.current(kind="human")
+    said: dict[str, list[Annotation]] = defaultdict(list)
+    for (_, item_id), action in labels.current(kind="human").items():
+        said[item_id].append(action.annotation)
     cases = []
     for item, ratings, gold in zip(table.items, table.ratings, table.gold, strict=True):
         if gold < 0 or gold == judge_code(item.pair):
             continue
-        theirs = [a.annotation for (_, item_id), a in said.items() if item_id == item.item_id]
+        theirs = said[item.item_id]
         principles = [a.principle_id for a in theirs if a.principle_id]
         cases.append(
             Case(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from cai.store.gate import GateCheck, GateVerdict, labels_state, write_gate
+from cai.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ def ask_gate(store: RunStore, report: Report, settings: GateConfig) -> GateVerdi
 def check(report: Report, settings: GateConfig) -> Iterator[GateCheck]:
     """Yield one check for everything that is asked."""
     if report.grown:
-        found = f"{_pairs(report.grown)} since the plan: draw again"
+        found = f"{counted(report.grown, 'pair')} since the plan: draw again"
         yield GateCheck("plan", "a sample of all held-out pairs", found, passed=False)
     yield _labels(report, settings.min_labels)
     if settings.min_alpha is not None:
@@ -78,15 +79,11 @@ def _lowered(settings: GateConfig) -> Iterator[str]:
 
 def _labels(report: Report, least: int) -> GateCheck:
     others = sum(n for kind, n in report.labels.items() if kind != "human")
-    found = _pairs(report.labelled)
+    found = counted(report.labelled, "pair")
     if others:
         found += f"; {others} labels by models or simulated annotators do not count"
-    wanted = f"at least {_pairs(least)} labelled by people"
+    wanted = f"at least {counted(least, 'pair')} labelled by people"
     return GateCheck("labels", wanted, found, report.labelled >= least)
-
-
-def _pairs(count: int) -> str:
-    return "1 pair" if count == 1 else f"{count} pairs"
 
 
 def _alpha(report: Report, least: float) -> GateCheck:
