@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from cai.cli.row_progress import RowProgress
+from cai.cli.second_opinion import JudgeConfig, JudgeFolder, JudgeLimit, JudgeMargin, open_judge
 
+if TYPE_CHECKING:
+    from cai.cli.second_opinion import OpenJudge
     from cai.quality import Options, Report
 
 __all__ = [
@@ -86,6 +88,10 @@ def check(
     ] = FailOn.error,
     ngram: Ngram = 13,
     scorer: ScorerPlace = None,
+    judge_config: JudgeConfig = None,
+    judge_limit: JudgeLimit = 500,
+    judge_margin: JudgeMargin = None,
+    judge_run: JudgeFolder = None,
     presidio: WithPresidio = False,
     table: Annotated[
         RunTable, typer.Option(help="Which rows of a run; a file has one table.")
@@ -96,18 +102,24 @@ def check(
     Of a run, the rows are checked that may be trained on, and those of its dev split for
     information. Held-out rows are never read.
 
+    With --judge-config, a judge is asked about the labels of a sample of the rows. Start the same
+    command again to go on after a stop, or with a larger --judge-limit; nothing that was answered
+    is asked again.
+
     Example: cai check pairs.jsonl --against test.jsonl --json findings.json
     """
     from dataclasses import replace
 
-    from cai.cli.findings import print_report, write_findings
+    from cai.cli.findings import print_report
     from cai.cli.tables import print_text
     from cai.quality import check_source, open_source
+    from cai.quality.written import write_findings
 
-    options = options_of(against, ngram, scorer, presidio)
     wanted, unwanted = names_of(only), names_of(skip)
     opened = open_source(source, table.value)
     with progress_bar("Checked") as progress:
+        judge = open_judge(judge_config, source, judge_limit, judge_margin, judge_run, progress.say)
+        options = options_of(against, ngram, scorer, presidio, judge)
         report = check_source(opened, options, wanted, unwanted, progress, processes_for(source))
         dev = None
         if opened.form == "run":
@@ -116,6 +128,8 @@ def check(
     if json_file is not None:
         write_findings(json_file, report, dev)
     print_report(report, dev)
+    if judge is not None:
+        print_text(f"\n{judge.calls}")
     if json_file is not None:
         print_text(f"\nAll findings are in {json_file}.")
     if fail_on.failed(report):
@@ -128,17 +142,22 @@ def names_of(text: str) -> list[str]:
 
 
 def options_of(
-    against: list[Path] | None, ngram: int, scorer: str | None, presidio: bool
+    against: list[Path] | None,
+    ngram: int,
+    scorer: str | None,
+    presidio: bool,
+    judge: OpenJudge | None,
 ) -> Options:
     """What the command line asks of the checks.
 
     Raises:
-        UsageError: the scorer cannot be imported.
+        UsageError: the scorer cannot be imported, or there is a judge as well.
     """
     from cai.quality import Options
     from cai.quality.scorers import load_scorer
 
-    return Options(tuple(against or ()), ngram, load_scorer(scorer) if scorer else None, presidio)
+    scores = load_scorer(scorer) if scorer else None
+    return Options(tuple(against or ()), ngram, scores, presidio, judge.second if judge else None)
 
 
 def processes_for(path: Path) -> int:
@@ -147,29 +166,6 @@ def processes_for(path: Path) -> int:
     return 2 if file.exists() and file.stat().st_size > _LARGE else 1
 
 
-def progress_bar(verb: str) -> _Bar:
-    """Context manager: a function that shows how many rows are done, on standard error."""
-    return _Bar(verb)
-
-
-class _Bar:
-    def __init__(self, verb: str) -> None:
-        self._verb = verb
-
-    def __enter__(self) -> Callable[[int], None]:
-        from rich.progress import Progress, TextColumn
-
-        from cai.cli.output import error_console, is_terminal
-
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            console=error_console(),
-            transient=True,
-            disable=not is_terminal(),
-        )
-        self._progress.start()
-        task = self._progress.add_task("Reading …", total=None)
-        return lambda rows: self._progress.update(task, description=f"{self._verb} {rows:,} rows …")
-
-    def __exit__(self, *exception: object) -> None:
-        self._progress.stop()
+def progress_bar(verb: str) -> RowProgress:
+    """Context manager: shows on standard error how many rows are done, when it is called."""
+    return RowProgress(verb)

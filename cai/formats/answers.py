@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cai.formats.cells import role_of, shown
@@ -10,6 +11,8 @@ from cai.formats.records import Record
 
 if TYPE_CHECKING:
     from cai.formats.cells import Cells
+    from cai.formats.records import RecordKind, RecordLayout
+    from cai.records import Prompt
 
 __all__ = [
     "alpaca_answer",
@@ -29,17 +32,9 @@ _SCORES = ("overall_score", "score", "rating", "fine-grained_score")
 def edit(cells: Cells) -> Record:
     """A text, its critique and its revision."""
     prompt = cells.asked()
-    return Record(
-        layout="edits",
-        kind="edit",
-        place=cells.place,
-        prompt=prompt.messages,
-        answers=(cells.answer(cells.row["original"]), cells.answer(cells.row["revision"])),
-        critique=cells.text("critique"),
-        principle=cells.text("principle"),
-        tags=prompt.tags,
-        source=cells.source,
-    )
+    answers = (cells.answer(cells.row["original"]), cells.answer(cells.row["revision"]))
+    record = _record(cells, prompt, "edits", "edit", answers)
+    return replace(record, critique=cells.text("critique"), principle=cells.text("principle"))
 
 
 def ranking(cells: Cells) -> Record:
@@ -59,16 +54,8 @@ def ranking(cells: Cells) -> Record:
             "a list of as many numbers as there are answers",
             "Correct it, or leave `scores` out.",
         )
-    return Record(
-        layout="rankings",
-        kind="ranking",
-        place=cells.place,
-        prompt=prompt.messages,
-        answers=answers,
-        ratings=tuple(cells.number(score, "scores") for score in scores),
-        tags=prompt.tags,
-        source=cells.source,
-    )
+    ratings = tuple(cells.number(score, "scores") for score in scores)
+    return replace(_record(cells, prompt, "rankings", "ranking", answers), ratings=ratings)
 
 
 def scored_answers(cells: Cells) -> Record:
@@ -76,31 +63,15 @@ def scored_answers(cells: Cells) -> Record:
     prompt, items = cells.asked(), cells.row["completions"]
     answers = tuple(cells.answer(item.get("response", item.get("text"))) for item in items)
     scores = tuple(score for item in items if (score := _score(item)) is not None)
-    return Record(
-        layout="completions",
-        kind="scored",
-        place=cells.place,
-        prompt=prompt.messages,
-        answers=answers,
-        ratings=scores if len(scores) == len(answers) else (),
-        tags=prompt.tags,
-        source=cells.source,
-    )
+    ratings = scores if len(scores) == len(answers) else ()
+    return replace(_record(cells, prompt, "completions", "scored", answers), ratings=ratings)
 
 
 def rating(cells: Cells) -> Record:
     """An answer and a number for it."""
     prompt = cells.asked()
-    return Record(
-        layout="ratings",
-        kind="rating",
-        place=cells.place,
-        prompt=prompt.messages,
-        answers=(cells.answer(cells.row["answer"]),),
-        ratings=(cells.number(cells.row["rating"], "rating"),),
-        tags=prompt.tags,
-        source=cells.source,
-    )
+    record = _record(cells, prompt, "ratings", "rating", (cells.answer(cells.row["answer"]),))
+    return replace(record, ratings=(cells.number(cells.row["rating"], "rating"),))
 
 
 def label(cells: Cells) -> Record:
@@ -108,16 +79,8 @@ def label(cells: Cells) -> Record:
     prompt, good = cells.asked(), cells.row["label"]
     if not isinstance(good, bool):
         raise cells.broken(f"label: {shown(good)}", "true or false", "Write it without quotes.")
-    return Record(
-        layout="kto",
-        kind="label",
-        place=cells.place,
-        prompt=prompt.messages,
-        answers=(cells.answer(cells.row["completion"]),),
-        label=good,
-        tags=prompt.tags,
-        source=cells.source,
-    )
+    answers = (cells.answer(cells.row["completion"]),)
+    return replace(_record(cells, prompt, "kto", "label", answers), label=good)
 
 
 def alpaca_answer(cells: Cells) -> Record:
@@ -130,30 +93,12 @@ def alpaca_answer(cells: Cells) -> Record:
                 "Write the conversation as 'messages'.",
             )
     prompt = cells.instruction("instruction")
-    answers = (cells.answer(cells.row["output"]),)
-    return Record(
-        layout="alpaca",
-        kind="answer",
-        place=cells.place,
-        prompt=prompt.messages,
-        answers=answers,
-        tags=prompt.tags,
-        source=cells.source,
-    )
+    return _record(cells, prompt, "alpaca", "answer", (cells.answer(cells.row["output"]),))
 
 
 def plain_answer(cells: Cells) -> Record:
     """A prompt and its answer, under one of several keys."""
-    prompt = cells.asked()
-    return Record(
-        layout="trl",
-        kind="answer",
-        place=cells.place,
-        prompt=prompt.messages,
-        answers=(cells.answer(cells.given),),
-        tags=prompt.tags,
-        source=cells.source,
-    )
+    return _record(cells, cells.asked(), "trl", "answer", (cells.answer(cells.given),))
 
 
 def conversation(cells: Cells) -> Record:
@@ -161,16 +106,7 @@ def conversation(cells: Cells) -> Record:
     turns = cells.row["messages"]
     if isinstance(turns, list) and turns and role_of(turns[-1]) == "assistant":
         prompt = cells.prompt(turns[:-1])
-        answers = (cells.answer(turns[-1:]),)
-        return Record(
-            layout="trl",
-            kind="answer",
-            place=cells.place,
-            prompt=prompt.messages,
-            answers=answers,
-            tags=prompt.tags,
-            source=cells.source,
-        )
+        return _record(cells, prompt, "trl", "answer", (cells.answer(turns[-1:]),))
     prompt = cells.prompt(turns if isinstance(turns, list) else [turns])
     return Record("rl-prompts", "prompt", cells.place, prompt.messages, tags=prompt.tags)
 
@@ -179,6 +115,21 @@ def bare_prompt(cells: Cells) -> Record:
     """A prompt and no answer."""
     prompt = cells.prompt(cells.row["prompt"])
     return Record("rl-prompts", "prompt", cells.place, prompt.messages, tags=prompt.tags)
+
+
+def _record(
+    cells: Cells, prompt: Prompt, layout: RecordLayout, kind: RecordKind, answers: tuple[str, ...]
+) -> Record:
+    """The record of a prompt and answers, with what every reader takes from the row."""
+    return Record(
+        layout=layout,
+        kind=kind,
+        place=cells.place,
+        prompt=prompt.messages,
+        answers=answers,
+        tags=prompt.tags,
+        source=cells.source,
+    )
 
 
 def _score(item: dict[str, Any]) -> float | None:

@@ -1,4 +1,4 @@
-"""Strengths of answers from soft comparisons, after Bradley and Terry.
+"""Strengths of answers or models from soft comparisons, after Bradley and Terry.
 
 The model: p(i ≻ j) = σ(s_i - s_j). The likelihood, and when it has a maximum: Hunter 2004, "MM
 algorithms for generalized Bradley–Terry models", Annals of Statistics 32(1), eq. 1 and 2 and
@@ -17,13 +17,20 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Comparison", "connected", "strengths", "win_rates"]
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Comparison", "connected", "most_likely", "strengths", "win_rates"]
 
 _SUREST = 1e-6
 """A p of exactly 0 or 1 has no maximum; it counts as this close to it."""
 
 _STEPS = 100
 _CLOSE = 1e-10
+_ROUNDING = 1e-14
+"""Relative; a step that lowers a likelihood by no more has not lowered it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +64,37 @@ def strengths(comparisons: Sequence[Comparison], items: Sequence[int]) -> list[f
         comparisons: of these items with one another.
         items: a group that hangs together, as `connected` gives it.
     """
+    import numpy as np
+
     place = {item: i for i, item in enumerate(items)}
-    pairs = [
-        (place[one.first], place[one.second], min(max(one.p, _SUREST), 1.0 - _SUREST))
-        for one in comparisons
-        if one.first in place
-    ]
-    s = [0.0] * len(items)
-    likelihood = _likelihood(s, pairs)
-    for _ in range(_STEPS):
-        step = _newton_step(s, pairs)
-        size = 1.0
-        # The likelihood is concave, so some shorter step along the direction must raise it.
-        while True:
-            tried = [x + size * d for x, d in zip(s, step, strict=True)]
-            reached = _likelihood(tried, pairs)
-            if reached >= likelihood or size < _CLOSE:
-                break
-            size /= 2
-        s, likelihood = tried, reached
-        if max(map(abs, step)) < _CLOSE:
-            break
-    mean = math.fsum(s) / len(s)
-    return [x - mean for x in s]
+    wins = np.zeros((len(items), len(items)))
+    for one in comparisons:
+        if one.first in place:
+            i, j, p = place[one.first], place[one.second], min(max(one.p, _SUREST), 1.0 - _SUREST)
+            wins[i, j] += p
+            wins[j, i] += 1.0 - p
+    found: list[float] = most_likely(wins[None])[0].tolist()
+    return found
+
+
+def most_likely(wins: Floats) -> Floats:
+    """The most likely s of several tables of wins at once, such as the draws of a bootstrap.
+
+    Args:
+        wins: (tables, items, items); how often the item of a row has beaten that of a column. Parts
+            of a win count: the likelihood is linear in them, so only their sums matter.
+
+    Returns:
+        (tables, items), in natural logarithms, each table with mean zero; NaN where there is no
+        maximum: the items fall into two groups of which one has never beaten the other.
+    """
+    import numpy as np
+
+    found = np.full(wins.shape[:2], np.nan)
+    bounded = _all_reachable(wins > 0.0)
+    if bounded.any():
+        found[bounded] = _newton(wins[bounded])
+    return found
 
 
 def win_rates(s: Sequence[float]) -> list[float]:
@@ -90,39 +105,67 @@ def win_rates(s: Sequence[float]) -> list[float]:
     ]
 
 
-_Soft = tuple[int, int, float]
+def _all_reachable(beaten: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(tables,) whether every item is reached from every other along wins."""
+    import numpy as np
+
+    count = beaten.shape[1]
+    reached = beaten | np.eye(count, dtype=bool)
+    for _ in range(max(1, count - 1).bit_length()):
+        reached = np.matmul(reached, reached)
+    result: NDArray[np.bool_] = np.asarray(reached.all(axis=(1, 2)))
+    return result
 
 
-def _likelihood(s: Sequence[float], pairs: Iterable[_Soft]) -> float:
-    return math.fsum(
-        p * _log_sigmoid(s[i] - s[j]) + (1.0 - p) * _log_sigmoid(s[j] - s[i]) for i, j, p in pairs
-    )
+def _newton(wins: Floats) -> Floats:
+    import numpy as np
+
+    met = wins + wins.transpose(0, 2, 1)
+    s = np.zeros(wins.shape[:2])
+    gaps = s[:, :, None] - s[:, None, :]
+    likelihood = _likelihood(wins, gaps)
+    for _ in range(_STEPS):
+        step = _step(wins, met, gaps)
+        size = np.ones((len(s), 1))
+        # The likelihood is concave, so some shorter step along the direction must raise it.
+        while True:
+            tried = s + size * step
+            gaps = tried[:, :, None] - tried[:, None, :]
+            reached = _likelihood(wins, gaps)
+            lower = reached < likelihood - _ROUNDING * np.abs(likelihood)
+            worse = lower & (size[:, 0] >= _CLOSE)
+            if not worse.any():
+                break
+            size[worse] /= 2
+        s, likelihood = tried, reached
+        if np.abs(step).max() < _CLOSE:
+            break
+    centred: Floats = s - s.mean(axis=1, keepdims=True)
+    return centred
 
 
-def _newton_step(s: Sequence[float], pairs: Iterable[_Soft]) -> list[float]:
+def _likelihood(wins: Floats, gaps: Floats) -> Floats:
+    import numpy as np
+
+    summed: Floats = -(wins * np.logaddexp(0.0, -gaps)).sum(axis=(1, 2))
+    return summed
+
+
+def _step(wins: Floats, met: Floats, gaps: Floats) -> Floats:
     """(-H)⁻¹ g; the mean of s is free, so that its direction is filled with ones."""
     import numpy as np
 
-    count = len(s)
-    gradient = np.zeros(count)
-    curvature = np.full((count, count), 1.0 / count)
-    for i, j, p in pairs:
-        likely = _sigmoid(s[i] - s[j])
-        gradient[i] += p - likely
-        gradient[j] -= p - likely
-        # Flat far out: the floor keeps the matrix regular and shortens the step, no more.
-        weight = max(likely * (1.0 - likely), 1e-12)
-        curvature[i, i] += weight
-        curvature[j, j] += weight
-        curvature[i, j] -= weight
-        curvature[j, i] -= weight
-    step: list[float] = np.linalg.solve(curvature, gradient).tolist()
+    count = wins.shape[1]
+    likely = 0.5 * (1.0 + np.tanh(0.5 * gaps))
+    gradient = (wins - met * likely).sum(axis=2)
+    # Flat far out: the floor keeps the matrix regular and shortens the step, no more.
+    weight = met * np.maximum(likely * (1.0 - likely), 1e-12)
+    curvature = 1.0 / count - weight
+    diagonal = np.arange(count)
+    curvature[:, diagonal, diagonal] += weight.sum(axis=2)
+    step: Floats = np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0]
     return step
 
 
 def _sigmoid(x: float) -> float:
     return 1.0 / (1.0 + math.exp(-x)) if x >= 0 else math.exp(x) / (1.0 + math.exp(x))
-
-
-def _log_sigmoid(x: float) -> float:
-    return -math.log1p(math.exp(-x)) if x >= 0 else x - math.log1p(math.exp(x))

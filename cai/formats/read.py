@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cai.formats.records import Record
 
-__all__ = ["read_records"]
+__all__ = ["read_records", "read_rows"]
 
 _PARQUET_MAGIC = b"PAR1"
 
@@ -32,11 +32,16 @@ def read_records(path: Path) -> Iterator[Record]:
     Raises:
         InputError: the file cannot be read, or a row has no known layout; with file and line.
     """
-    for number, row in _rows(path):
+    for number, row in read_rows(path):
         yield record_of_row(row, (path, number))
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the rows as they are, each with its line, or in Parquet its row, from 1.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     if not path.exists():
         raise InputError(
             f"{path} does not exist. Allowed: a JSONL or Parquet file. Check its path."

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from cai.quality.opinions import SecondOpinion
     from cai.quality.records import Level, Sample
     from cai.quality.scorers import Scorer
     from cai.quality.texts import Texts
@@ -35,6 +36,20 @@ class Options:
     """Says which answer is better, for the check of inverted labels."""
     presidio: bool = False
     """Also look for names and addresses, with the extra `pii`."""
+    second: SecondOpinion | None = None
+    """A judge in place of the scorer."""
+
+    def __post_init__(self) -> None:
+        """Refuse two opinions where one counts.
+
+        Raises:
+            UsageError: there is a scorer and a judge.
+        """
+        if self.scorer is not None and self.second is not None:
+            raise UsageError(
+                "Got a scorer and a judge for label-inversion. Allowed: one of them. Leave out "
+                "--scorer or --judge-config, and check again with the other."
+            )
 
 
 @dataclass(slots=True)

@@ -137,14 +137,15 @@ def _run_samples(source: Source) -> Iterator[tuple[Sample, bytes]]:
     with RunStore.read(source.path) as store, store.snapshot():
         pedigree = Pedigree.of(store)
         for row, _ in rows_for(store, source.purpose):
-            cut = _truncated_texts(row)
+            cut, pairs = _truncated_texts(row), {pair.id: pair for pair in row.pairs}
             for table, record in row_records(row, pedigree, "final"):
                 if table not in wanted:
                     continue
                 place = f"row {row.prompt.id[:8]}, {table} {record['id'][:8]}"
                 sample = sample_of(record, index, place)
                 marks = tuple(text in cut for text in sample.answers)
-                yield replace(sample, truncated=marks), orjson.dumps(record) + b"\n"
+                pair = pairs[record["id"]] if table == "preferences" else None
+                yield replace(sample, truncated=marks, pair=pair), orjson.dumps(record) + b"\n"
                 index += 1
 
 

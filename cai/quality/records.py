@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cai.records import Pair
+
 __all__ = ["Example", "Finding", "Kind", "Level", "Report", "Sample", "Turn"]
 
 Kind = Literal["comparison", "demonstration", "rating", "broken"]
@@ -30,7 +32,8 @@ class Sample:
 
     `index` counts rows from 0 and is the row's name inside a check; `place` is for people. `chosen`
     is the position of the better answer, and None where no answer is better. `ratings` has one
-    number for each answer, or none at all; `truncated` likewise.
+    number for each answer, or none at all; `truncated` likewise. `pair` is that of the run, where
+    the row is one of its preferences.
     """
 
     index: int
@@ -44,6 +47,7 @@ class Sample:
     tags: tuple[str, ...] = ()
     truncated: tuple[bool, ...] = ()
     problem: str = ""
+    pair: Pair | None = None
 
     @property
     def question(self) -> str:

@@ -53,11 +53,12 @@ def check_source(
     apart = [kind for kind in kinds if kind.apart and kind.__module__.startswith("cai.")]
     if processes < 2 or len(apart) in (0, len(kinds)):
         return _report(source, options, kinds, progress)
-    # Not forked: a progress bar has a thread. What a scorer needs may not go to another process.
+    # Not forked: a progress bar has a thread. What a scorer or judge needs may not go to another
+    # process.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         names = [kind.name for kind in apart]
-        other = pool.submit(_apart, source, replace(options, scorer=None), names)
+        other = pool.submit(_apart, source, replace(options, scorer=None, second=None), names)
         own = _report(source, options, [kind for kind in kinds if kind not in apart], progress)
         theirs = other.result()
     if theirs.rows != own.rows:  # The run went on meanwhile.

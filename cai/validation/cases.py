@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cai.validation.table import NAMES, judge_code, read_table
+from cai.validation.table import judge_code, read_table
+from cai.wording import counted
 
 if TYPE_CHECKING:
     from cai.validation.labels import Labels
     from cai.validation.records import Annotation, Item
     from cai.validation.table import GoldMethod
 
-__all__ = ["Case", "as_yaml", "find_cases"]
+__all__ = ["Case", "as_plain", "find_cases"]
+
+_SLUG = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
 
 _EXPECT = {0: "a", 1: "b", 2: "tie"}
 
@@ -58,32 +62,36 @@ def find_cases(labels: Labels, method: GoldMethod = "majority") -> list[Case]:
     return sorted(cases, key=lambda case: -_sureness(case.item))
 
 
-def as_yaml(case: Case) -> dict[str, Any]:
-    """The case as plain data: what a constitution's tests and few-shot examples are made of."""
+def as_plain(case: Case) -> dict[str, Any]:
+    """The case as `cai constitution test` reads it (`cai.constitution.cases.Case`).
+
+    Raises:
+        ValueError: people called it a tie, for which that format has no word.
+    """
     pair, prompt = case.item.pair, case.item.prompt
-    code = judge_code(pair)
-    record: dict[str, Any] = {
-        "id": f"people-{pair.id}",
-        "prompt": [{"role": m.role, "content": m.content} for m in prompt.messages],
-        "a": pair.first,
-        "b": pair.second,
-        "expect": case.expect,
-        "judge": {
-            "said": "nothing"
-            if code < 0
-            else NAMES[code].replace("first", "a").replace("second", "b")
-        },
-        "people": case.people,
-    }
-    if pair.p is not None:
-        record["judge"]["p"] = round(pair.p, 4)
+    if case.expect == "tie":
+        raise ValueError(f"{pair.id}: people prefer neither answer")
+    better, worse = (pair.first, pair.second) if case.expect == "a" else (pair.second, pair.first)
+    record: dict[str, Any] = {"id": f"people-{pair.id}"}
     if case.principle_id:
         record["principle"] = case.principle_id
-    if case.notes:
-        record["notes"] = list(case.notes)
-    if prompt.tags:
-        record["tags"] = list(prompt.tags)
+    record["prompt"] = [{"role": m.role, "content": m.content} for m in prompt.messages]
+    record |= {"better": better, "worse": worse}
+    # Tags of prompts are free words, those of cases are not.
+    if tags := [tag for tag in prompt.tags if _SLUG.fullmatch(tag)]:
+        record["tags"] = tags
+    record["note"] = " ".join([_said(case), *case.notes])
     return record
+
+
+def _said(case: Case) -> str:
+    """What people and judge said, in words."""
+    code, pair = judge_code(case.item.pair), case.item.pair
+    judge = {0: "this one" if case.expect == "a" else "the other one"}
+    judge |= {1: "this one" if case.expect == "b" else "the other one", 2: "neither"}
+    p = "" if pair.p is None else f" (p of its choice {max(pair.p, 1 - pair.p):.2f})"
+    said = f"The judge preferred {judge[code]}{p}." if code >= 0 else "The judge said nothing."
+    return f"By {counted(case.people, 'person')}. {said}".replace("persons", "people")
 
 
 def _sureness(item: Item) -> float:

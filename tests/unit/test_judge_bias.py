@@ -1,5 +1,6 @@
 """What sways a judge: every figure against another library, or against its words in plain loops."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -195,6 +196,15 @@ def test_accuracy_in_one_order_and_in_both():
     assert found.difference.low < found.difference.estimate < found.difference.high
     assert found.verdict == found.both  # this run's p is the plain mean
     assert order_accuracy(made_up(20, 1, gold=False)).both is None
+
+
+def test_verdicts_without_orders_have_an_accuracy_all_the_same():
+    """Scores and propositions look at one answer at a time."""
+    pairs = [replace(pair, ab=None, ba=None) for pair in made_up(100, 1)]
+    found = order_accuracy(pairs, draws=200)
+    assert (found.both_n, found.both, found.single, found.difference) == (0, None, None, None)
+    assert found.verdict == order_accuracy(made_up(100, 1), draws=200).verdict
+    assert found.n == sum(pair.gold != 0.5 for pair in pairs)
 
 
 def test_consistency_and_slots():

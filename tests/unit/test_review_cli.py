@@ -27,11 +27,12 @@ def run(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """A server that Ctrl-C stops at once."""
+    """A server that Ctrl-C stops as soon as it can be asked."""
     served: list[object] = []
 
-    def stop(self: object, sockets: object) -> None:
+    def stop(self: server.ReadyServer, sockets: object) -> None:
         served.append(self)
+        self.ready()
         signal.raise_signal(signal.SIGTERM)
 
     monkeypatch.setattr(server.uvicorn.Server, "run", stop)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from cai.constitution.cases import CaseFile
 from cai.errors import GateError, UsageError
 from cai.hashing import unit_interval
 from cai.records import Message, Prompt
@@ -19,7 +20,7 @@ from cai.train.examples import Demonstration, Preference, PromptExample
 from cai.train.files import read_file
 from cai.train.load import load_training
 from cai.validation import Item, Labels
-from cai.validation.cases import as_yaml, find_cases
+from cai.validation.cases import as_plain, find_cases
 from cai.validation.promote import HumanPreference, promote, promoted
 from cai.validation.records import Choice
 from cai.validation.report import make_report
@@ -290,25 +291,22 @@ def test_cases_are_what_the_judge_got_wrong(tmp_path: Path):
     found = [(number_of(c.item), c.expect) for c in cases]
     # The surest mistakes first; where the judge said nothing it was sure of nothing.
     assert found == [(2, "b"), (4, "tie"), (3, "b"), (1, "a"), (5, "b")]
-    record = as_yaml(cases[0])
-    assert record == {
+    assert as_plain(cases[0]) == {
         "id": f"people-{cases[0].item.pair.id}",
-        "prompt": [{"role": "user", "content": "Question 2?"}],
-        "a": "Draft 2.",
-        "b": "Better 2.",
-        "expect": "b",
-        "judge": {"said": "a", "p": 0.98},
-        "people": 2,
         "principle": "p2",
-        "notes": ["Ann: no.", "Ben: no."],
-        "tags": ["tag 2"],
+        "prompt": [{"role": "user", "content": "Question 2?"}],
+        "better": "Better 2.",
+        "worse": "Draft 2.",
+        "note": "By 2 people. The judge preferred the other one (p of its choice 0.98). "
+        "Ann: no. Ben: no.",
     }
-    assert [as_yaml(c)["judge"] for c in cases[1:]] == [
-        {"said": "b", "p": 0.1},
-        {"said": "a", "p": 0.8},
-        {"said": "b", "p": 0.3},
-        {"said": "nothing"},
+    assert [as_plain(c)["note"].split(". ")[1] for c in cases[2:]] == [
+        "The judge preferred the other one (p of its choice 0.80)",
+        "The judge preferred the other one (p of its choice 0.70)",
+        "The judge said nothing",
     ]
+    with pytest.raises(ValueError, match="people prefer neither answer"):
+        as_plain(cases[1])
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -320,14 +318,16 @@ def test_the_file_of_cases(tmp_path: Path, cai: Cai):
     run = mistakes(tmp_path / "run")
     ended = cai("validate", "to-cases", run)
     assert ended.code == 0, ended.err
-    assert f"5 cases on which people and judge disagree: {run}/validation/cases.yaml" in ended.out
+    assert f"4 cases on which people and judge disagree: {run}/validation/cases.yaml" in ended.out
+    assert "Left out: 1 that people call a tie" in ended.out
     assert "They stay held out" in ended.out
     found = read(run / "validation" / "cases.yaml")
-    assert found["format"] == 1
-    assert [case["b"] for case in found["cases"]][:3] == ["Better 2.", "Better 4.", "Better 3."]
+    # They are what `cai constitution test` reads.
+    CaseFile.model_validate(found)
+    assert [case["better"] for case in found["cases"]][:3] == ["Better 2.", "Better 3.", "Draft 1."]
     assert is_open(run) == set(range(7))
     few = tmp_path / "deep" / "few.yaml"
-    assert cai("validate", "to-cases", run, "--limit", 2, "--out", few).code == 0
+    assert cai("validate", "to-cases", run, "--limit", 3, "--out", few).code == 0
     assert read(few)["cases"] == found["cases"][:2]
     assert cai("validate", "to-cases", tmp_path / "nowhere").code == 1
     bare = write_run(tmp_path / "bare", [judged(0, 0.9)])
@@ -376,6 +376,8 @@ def test_hostile_texts_come_back_from_the_file(tmp_path: Path, cai: Cai):
         labels.act([act(ann, i, "second", note=odd) for i in labels.items()])
     assert cai("validate", "to-cases", run).code == 0
     (case,) = read(run / "validation" / "cases.yaml")["cases"]
-    assert (case["a"], case["b"]) == (odd + "1", odd + "2")
+    assert (case["worse"], case["better"]) == (odd + "1", odd + "2")
     assert case["prompt"][0] == {"role": "system", "content": odd}
-    assert (case["notes"], case["tags"]) == ([odd], [odd])
+    assert case["note"].endswith(odd)
+    # Such a word is no tag of a case.
+    assert "tags" not in case

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cai.cli.generate import EngineName
+from cai.cli.judge.options import Draws, Format, JudgeEngine
 from cai.cli.published import PairFormatName
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ def attack(
     data: Annotated[
         Path | None, typer.Option(help="In place of a run: comparisons, as for cai judge bench.")
     ] = None,
-    format: Annotated[
-        PairFormatName, typer.Option(help="How rows are read; by their keys when absent.")
-    ] = PairFormatName.auto,
+    format: Format = PairFormatName.auto,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -46,10 +45,7 @@ def attack(
             "harmless-helpful when absent."
         ),
     ] = None,
-    engine: Annotated[
-        EngineName | None,
-        typer.Option(help="Engine of the judge; 'scripted' tries it without a model."),
-    ] = None,
+    engine: JudgeEngine = None,
     limit: Annotated[int, typer.Option(min=1, help="Only the first so many pairs.")] = 12,
     attacks: Annotated[
         Path | None, typer.Option(help="File of attacks; the packaged one when absent.")
@@ -65,7 +61,7 @@ def attack(
         list[str] | None,
         typer.Option("--set", help="With --data: any key of the config.", metavar="KEY=VALUE"),
     ] = None,
-    draws: Annotated[int, typer.Option(min=100, help="Bootstrap samples of each interval.")] = 2000,
+    draws: Draws = 2000,
     output: Annotated[
         Path | None, typer.Option("--json", help="Also write report and trials to this file.")
     ] = None,
@@ -157,7 +153,7 @@ def _of_file(
     from cai.records import Pair
     from cai.validation.exchange import read_comparisons
 
-    overrides = {**overrides_of(setting), "prompts.path": str(data.absolute())}
+    overrides = {**overrides_of(setting), "prompts.path": str(data.absolute()), "loop.rounds": 0}
     packaged = Path(cai.cli.__file__).with_name("_import.yaml")
     settings = load_config(config or packaged, overrides)
     pairs = [

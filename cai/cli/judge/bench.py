@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cai.cli.generate import EngineName
+from cai.cli.judge.options import ConfigFile, Draws, Format, JudgeEngine, Settings, Update
 from cai.cli.published import Kind, PairFormatName
 
 __all__ = ["bench"]
@@ -21,20 +21,9 @@ def bench(
             "two answers; JSONL or one JSON list, also gzip."
         ),
     ],
-    format: Annotated[
-        PairFormatName, typer.Option(help="How rows are read; by their keys when absent.")
-    ] = PairFormatName.auto,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            help="Its judge and constitution; the embedded model under harmless-helpful when "
-            "absent."
-        ),
-    ] = None,
-    engine: Annotated[
-        EngineName | None,
-        typer.Option(help="Engine of the judge; 'scripted' tries it without a model."),
-    ] = None,
+    format: Format = PairFormatName.auto,
+    config: ConfigFile = None,
+    engine: JudgeEngine = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many pairs.")] = None,
     run: Annotated[
         Path | None, typer.Option(help="Folder of the run; runs/bench-<file> when absent.")
@@ -43,14 +32,9 @@ def bench(
         int | None, typer.Option(help="Seed of the principles that are drawn for each pair.")
     ] = None,
     kind: Annotated[Kind, typer.Option(help="Who made the labels of the file.")] = Kind.human,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Any key of the config.", metavar="KEY=VALUE"),
-    ] = None,
-    update: Annotated[
-        bool, typer.Option("--update", help="Go on although the file or the config has changed.")
-    ] = False,
-    draws: Annotated[int, typer.Option(min=100, help="Bootstrap samples of each interval.")] = 2000,
+    setting: Settings = None,
+    update: Update = False,
+    draws: Draws = 2000,
     output: Annotated[
         Path | None,
         typer.Option("--json", help="Also write the report to this file, as JSON."),

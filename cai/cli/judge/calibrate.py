@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cai.cli.judge.options import Draws
+
 if TYPE_CHECKING:
     from cai.validation.calibration import Calibration
     from cai.validation.statistics.intervals import Interval
@@ -30,7 +32,7 @@ def calibrate(
         MethodName,
         typer.Option(help="Which map; 'auto' takes the one that foretells unseen labels best."),
     ] = MethodName.auto,
-    draws: Annotated[int, typer.Option(min=100, help="Bootstrap samples of each interval.")] = 2000,
+    draws: Draws = 2000,
 ) -> None:
     """Fit a map from the judge's probabilities to what people say, and keep it in the run.
 
@@ -74,6 +76,10 @@ def _print(run: Path, found: Calibration) -> None:
         ("On unseen prompts", "Before", "After"),
         [
             ("Calibration error", _figure(found.before.ece), _figure(found.after.ece)),
+            (
+                "  of these pairs, chance included",
+                *(f"{one.ece_of_pairs:.3f}" for one in (found.before, found.after)),
+            ),
             ("Brier score", _figure(found.before.brier), _figure(found.after.brier)),
             ("Log loss", _figure(found.before.nll), _figure(found.after.nll)),
         ],

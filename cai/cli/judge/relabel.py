@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cai.cli.generate import EngineName
+from cai.cli.judge.options import ConfigFile, Format, JudgeEngine, Settings, Update
 from cai.cli.published import PairFormatName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cai.cli.generate import EngineName
     from cai.records import Pair
     from cai.validation.exchange import Comparison
 
@@ -26,27 +27,11 @@ def relabel(
     file: Annotated[Path, typer.Argument(help="Comparisons, as for cai judge bench.")],
     out: Annotated[Path, typer.Option(help="Where to write them, as JSONL.")],
     run: Annotated[Path, typer.Option(help="Folder of the run that holds the judge's answers.")],
-    format: Annotated[
-        PairFormatName, typer.Option(help="How rows are read; by their keys when absent.")
-    ] = PairFormatName.auto,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            help="Its judge and constitution; the embedded model under harmless-helpful when "
-            "absent."
-        ),
-    ] = None,
-    engine: Annotated[
-        EngineName | None,
-        typer.Option(help="Engine of the judge; 'scripted' tries it without a model."),
-    ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Any key of the config.", metavar="KEY=VALUE"),
-    ] = None,
-    update: Annotated[
-        bool, typer.Option("--update", help="Go on although the file or the config has changed.")
-    ] = False,
+    format: Format = PairFormatName.auto,
+    config: ConfigFile = None,
+    engine: JudgeEngine = None,
+    setting: Settings = None,
+    update: Update = False,
 ) -> None:
     """Judge the pairs of a file anew, and write each row with the old label beside the new one.
 

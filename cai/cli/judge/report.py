@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cai.cli.judge.options import Draws
+
 if TYPE_CHECKING:
     from cai.validation.bias import JudgeReport
 
@@ -29,7 +31,7 @@ def report(
         list[SplitName] | None,
         typer.Option(help="Only pairs of this split; may be repeated. All when absent."),
     ] = None,
-    draws: Annotated[int, typer.Option(min=100, help="Bootstrap samples of each interval.")] = 2000,
+    draws: Draws = 2000,
     output: Annotated[
         Path | None,
         typer.Option("--json", help="Also write everything to this file, as JSON."),

@@ -91,9 +91,9 @@ def _accuracy(report: JudgeReport) -> list[tuple[str, str, int]]:
     return [
         ("Verdicts of the run", share(found.verdict), found.n),
         ("The same, ties left out", share(found.decided), found.decided_n),
-        ("Both orders averaged", share(found.both), found.n),
-        ("One order, mean over both", share(found.single), found.n),
-        ("Both − one", points(found.difference), found.n),
+        ("Both orders averaged", share(found.both), found.both_n),
+        ("One order, mean over both", share(found.single), found.both_n),
+        ("Both − one", points(found.difference), found.both_n),
         ("Gold answer is longer", share(rules.gold_longer), rules.gold_longer_n),
         ("Gold answer is shorter", share(rules.gold_shorter), rules.gold_shorter_n),
         ("Rule: the longer wins", share(rules.longer), rules.n),

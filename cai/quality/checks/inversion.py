@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cai.quality.check import Check, register
+from cai.quality.judged import ByJudge
 from cai.quality.scorers import scores_of
 from cai.validation.statistics.intervals import wilson
 
@@ -22,28 +23,33 @@ _BATCH = 64
 
 @register
 class LabelInversion(Check):
-    """Comparisons in which the scorer gives the rejected answer the higher score."""
+    """Comparisons in which the scorer or the judge finds the rejected answer the better one."""
 
     name = "label-inversion"
-    about = "pairs whose rejected answer the scorer prefers"
+    about = "pairs whose rejected answer the scorer or the judge prefers"
     fix = (
-        "Give a scorer with --scorer module:function. Read the pairs: the label or the scorer is "
-        "wrong. A rate above one half means that the columns are swapped."
+        "Give a scorer with --scorer module:function, or a judge with --judge-config cai.yaml. "
+        "Read the pairs: the label or the other opinion is wrong; how often a judge is, says "
+        "cai judge bench. A rate above one half means that the columns are swapped."
     )
 
     def __init__(self, options: Options, book: Book) -> None:
         super().__init__(options, book)
         self._waiting: list[tuple[int, str, str, str]] = []
         self._ties = 0
+        self._judge = ByJudge(options.second) if options.second else None
 
     @classmethod
     def ready(cls, options: Options) -> bool:
         """See `Check.ready`."""
-        return options.scorer is not None
+        return options.scorer is not None or options.second is not None
 
     def see(self, sample: Sample, texts: Texts) -> None:
         """See `Check.see`."""
         if sample.kind != "comparison" or sample.target is None:
+            return
+        if self._judge:
+            self._judge.see(sample)
             return
         self.seen += 1
         prompt = "\n\n".join(f"{turn.role}: {turn.content}" for turn in sample.prompt)
@@ -68,8 +74,21 @@ class LabelInversion(Check):
     def end(self) -> Level | None:
         """See `Check.end`."""
         self._ask()
-        swapped = self.seen and wilson(len(self.hits), self.seen).low > 0.5
-        return "error" if swapped else None
+        if self._judge:
+            self._judge.ask()
+            self.seen = self._judge.answered
+            for row, p, target in self._judge.contradicted:
+                reason = f"the judge gives the chosen answer p = {p:.2f}"
+                self.hit(row, reason, f"p = {p:.2f}: {target}")
+        if self.seen and wilson(len(self.hits), self.seen).low > 0.5:
+            return "error"
+        # Without an answer there is nothing wrong, and nothing right.
+        return "info" if self._judge and self._judge.rows and not self.seen else None
+
+    def close(self) -> None:
+        """See `Check.close`."""
+        if self._judge:
+            self._judge.close()
 
     def figures(self) -> Iterable[tuple[str, str]]:
         """See `Check.figures`."""
@@ -79,4 +98,7 @@ class LabelInversion(Check):
                 "Share",
                 f"{share.estimate:.1%}, 95 % interval {share.low:.1%} to {share.high:.1%}",
             )
+        if self._judge:
+            yield from self._judge.figures()
+        elif self.seen:
             yield "Equal scores", f"{self._ties:,}"

@@ -18,11 +18,13 @@ __all__ = ["OrderAccuracy", "Orders", "credit", "order_accuracy", "orders"]
 
 @dataclass(frozen=True, slots=True)
 class OrderAccuracy:
-    """How often the judge names the gold answer, on the pairs with a verdict in both orders.
+    """How often the judge names the gold answer.
 
     Args:
-        n: pairs.
+        n: pairs with a verdict; `verdict` is about them.
         verdict: the run's own p, with its weights and its panel.
+        both_n: those of them with a verdict in both orders; the next three are about them. Scores
+            and propositions have no orders.
         both: the average of both orders, the mean over principles as in `single`.
         single: one order alone, the mean over both placements of the gold answer.
         difference: `both` − `single` within pairs.
@@ -32,6 +34,7 @@ class OrderAccuracy:
 
     n: int
     verdict: Interval | None
+    both_n: int
     both: Interval | None
     single: Interval | None
     difference: Interval | None
@@ -73,26 +76,28 @@ def order_accuracy(
     A verdict within the tie band counts by its side of ½, in one order as in both, so that the
     difference shows the order alone. Both are plain means over principles: a run may weigh them.
     """
-    verdict, both, single, groups, decided = [], [], [], [], []
+    verdict, decided, both, single, gap = [], [], [], [], []
     for pair in pairs:
-        if pair.gold in (None, 0.5) or pair.p is None or pair.ab is None or pair.ba is None:
+        if pair.gold in (None, 0.5) or pair.p is None:
             continue
         assert pair.gold is not None
-        verdict.append(credit(pair.p, pair.gold))
-        both.append(credit(0.5 * (pair.ab + pair.ba), pair.gold))
-        single.append(0.5 * (credit(pair.ab, pair.gold) + credit(pair.ba, pair.gold)))
-        groups.append(pair.group)
+        verdict.append((credit(pair.p, pair.gold), pair.group))
         if pair.outcome in ("first", "second"):
-            decided.append((verdict[-1], pair.group))
-    if not both:
-        return OrderAccuracy(0, None, None, None, None, None, 0)
-    gap = [b - s for b, s in zip(both, single, strict=True)]
+            decided.append(verdict[-1])
+        if pair.ab is None or pair.ba is None:
+            continue
+        averaged = credit(0.5 * (pair.ab + pair.ba), pair.gold)
+        alone = 0.5 * (credit(pair.ab, pair.gold) + credit(pair.ba, pair.gold))
+        both.append((averaged, pair.group))
+        single.append((alone, pair.group))
+        gap.append((averaged - alone, pair.group))
     return OrderAccuracy(
-        n=len(both),
-        verdict=share_interval(verdict, groups, draws=draws, seed=seed),
-        both=share_interval(both, groups, draws=draws, seed=seed),
-        single=share_interval(single, groups, draws=draws, seed=seed),
-        difference=difference_interval(gap, groups, draws=draws, seed=seed),
+        n=len(verdict),
+        verdict=_share(verdict, draws, seed),
+        both_n=len(both),
+        both=_share(both, draws, seed),
+        single=_share(single, draws, seed),
+        difference=_difference(gap, draws, seed),
         decided=_share(decided, draws, seed),
         decided_n=len(decided),
     )
@@ -114,6 +119,13 @@ def orders(pairs: Sequence[JudgedPair], *, draws: int = 2000, seed: int = 0) -> 
         first_slot_n=len(slots),
         mean_mass=sum(masses) / len(masses) if masses else None,
     )
+
+
+def _difference(rows: Sequence[tuple[float, str]], draws: int, seed: int) -> Interval | None:
+    if not rows:
+        return None
+    values, groups = zip(*rows, strict=True)
+    return difference_interval(values, groups, draws=draws, seed=seed)
 
 
 def _share(rows: Sequence[tuple[float, str]], draws: int, seed: int) -> Interval | None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cai.validation.records import AnnotatorKind
     from cai.validation.table import GoldMethod
 
-__all__ = ["read_judged"]
+__all__ = ["ballots_of", "read_judged"]
 
 _TARGETS = {0: 1.0, 1: 0.0, 2: 0.5}
 
@@ -61,7 +61,9 @@ def read_judged(
             if pair.verdict is None:
                 not_judged[pair.note or "unknown"] += 1
             elif pair.id not in pairs:
-                orders.update(o.outcome for v in pair.verdict.principles for o in v.orders)
+                for one in pair.verdict.principles:
+                    orders.update(order.outcome for order in one.orders)
+                    orders.update(score.outcome for score in one.scores)
                 group = groups[row.prompt.id]
                 pairs[pair.id] = _judged(pair, pair.verdict, group, authors)
                 if item_id(pair.id) in labelled:
@@ -114,7 +116,13 @@ def _judged(pair: Pair, verdict: Verdict, group: str, authors: Authors) -> Judge
         masses=tuple(_masses(verdict)),
         under=under,
         own=authors.own(pair),
+        ballots=ballots_of(verdict),
     )
+
+
+def ballots_of(verdict: Verdict) -> tuple[PrincipleVerdict, ...]:
+    """Verdicts by principle and judge that count, without the calls that they come from."""
+    return tuple(replace(v, orders=(), scores=()) for v in verdict.principles if not v.superseded)
 
 
 def _mean(verdict: Verdict, order: Literal["ab", "ba"]) -> float | None:
@@ -135,6 +143,9 @@ def _masses(verdict: Verdict) -> Iterator[float]:
         for order in one.orders:
             if order.mass is not None:
                 yield order.mass
+        for score in one.scores:
+            if score.mass is not None:
+                yield score.mass
 
 
 def _name(verdict: PrincipleVerdict) -> str:

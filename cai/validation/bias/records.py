@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cai.records import PairKind
+    from cai.records import PairKind, PrincipleVerdict
     from cai.validation.bias.authors import Authors
     from cai.validation.records import AnnotatorKind
 
@@ -38,10 +38,11 @@ class JudgedPair:
             has no such answer.
         ba: where the second answer was shown first.
         slots: probability of whichever answer was shown first, for every order of every principle.
-        masses: probability of both labels together, likewise.
+        masses: probability of all labels together, likewise, and of each score.
         under: by principle.
         gold: 1 where the gold label is the first answer, 0 the second, ½ a tie.
         own: the answer that the judge's own model wrote; `both`, or `` for neither.
+        ballots: verdicts by principle and judge that count, without their calls.
     """
 
     id: str
@@ -57,6 +58,7 @@ class JudgedPair:
     under: tuple[Under, ...] = ()
     gold: float | None = None
     own: Literal["", "first", "second", "both"] = ""
+    ballots: tuple[PrincipleVerdict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Judged:
     Args:
         pairs: with a verdict, each once.
         not_judged: pairs without one, by the reason.
-        orders: single answers of the judge, by outcome.
+        orders: single answers of the judge, in one order or about one answer, by outcome.
         gold_kind: who gave the gold labels; None where nobody did.
         disputed: pairs on which annotators are divided.
         authors: who wrote the answers.

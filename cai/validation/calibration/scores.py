@@ -9,7 +9,8 @@ import numpy as np
 
 from cai.hashing import content_hash
 from cai.validation.statistics.calibration import brier, expected_calibration_error
-from cai.validation.statistics.intervals import basic_bootstrap, cluster_bootstrap
+from cai.validation.statistics.calibration_error import calibration_error
+from cai.validation.statistics.intervals import cluster_bootstrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,14 +29,16 @@ _EDGE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Figures of one set of probabilities; smaller is better.
+    """Figures of one set of probabilities; smaller is better. Intervals need two prompt groups.
 
-    None with one prompt group; for the calibration error also where no interval holds it.
+    `ece` is the calibration error where the pairs come from, without what chance adds to it;
+    `ece_of_pairs` is that of the pairs themselves, the figure that most others report.
     """
 
     ece: Interval | None
     brier: Interval | None
     nll: Interval | None
+    ece_of_pairs: float
 
 
 def log_loss(p: ArrayLike, target: ArrayLike) -> float:
@@ -48,12 +51,7 @@ def log_loss(p: ArrayLike, target: ArrayLike) -> float:
 def scores(
     p: Floats, target: Floats, groups: Sequence[str], *, draws: int = 2000, seed: int = 0
 ) -> Scores:
-    """The three figures, with bootstraps over prompt groups.
-
-    The calibration error of resampled pairs is larger than that of the pairs themselves, because
-    chance makes errors of its own. BCa can then leave out its own estimate, so the calibration
-    error has a basic interval; it is None where that one does not hold the estimate either.
-    Where the true error is almost 0, its low end lies above it too often.
+    """The figures, with bootstraps over prompt groups.
 
     Args:
         p: (n,) probabilities.
@@ -62,15 +60,17 @@ def scores(
         draws: of the bootstrap.
         seed: of the draws.
     """
+    options = {"draws": draws, "seed": seed}
 
-    def interval(
-        figure: Callable[[Floats, Floats], float],
-        bootstrap: Callable[..., Interval | None] = cluster_bootstrap,
-    ) -> Interval | None:
-        return bootstrap(lambda rows: figure(p[rows], target[rows]), groups, draws=draws, seed=seed)
+    def interval(figure: Callable[[Floats, Floats], float]) -> Interval | None:
+        return cluster_bootstrap(lambda rows: figure(p[rows], target[rows]), groups, **options)
 
-    ece = interval(expected_calibration_error, basic_bootstrap)
-    return Scores(ece, interval(brier), interval(log_loss))
+    return Scores(
+        ece=calibration_error(p, target, groups, **options),
+        brier=interval(brier),
+        nll=interval(log_loss),
+        ece_of_pairs=expected_calibration_error(p, target),
+    )
 
 
 def cross_fit(

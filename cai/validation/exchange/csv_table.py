@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cai.validation.exchange.showing import Showing
 
-__all__ = ["read_sheet", "sheet"]
+__all__ = ["inert", "read_sheet", "restored", "sheet"]
 
 _ASKED = ("choice", "confidence", "principle", "note", "annotator")
 _NEEDED = ("item_id", "choice")
@@ -39,7 +39,7 @@ def sheet(showings: Iterable[Showing], *, ask_refusals: bool) -> bytes:
     writer.writerow(("item_id", "prompt", "answer_a", "answer_b", *asked, "key"))
     for one in showings:
         cells = (one.item_id, one.prompt, one.answer_a, one.answer_b, *("" for _ in asked), one.key)
-        writer.writerow([_inert(cell) for cell in cells])
+        writer.writerow([inert(cell) for cell in cells])
     # With a byte order mark, spreadsheets know that it is UTF-8.
     return text.getvalue().encode("utf-8-sig")
 
@@ -70,7 +70,7 @@ def read_sheet(path: Path) -> Iterator[Said]:
         )
     for number, fields in records:
         named = named_fields(names, fields, (path, number))
-        cells = {name: _restored(cell) for name, cell in named.items()}
+        cells = {name: restored(cell) for name, cell in named.items()}
         yield Said(
             place=(path, number),
             item_id=cells["item_id"].strip(),
@@ -86,10 +86,12 @@ def read_sheet(path: Path) -> Iterator[Said]:
         )
 
 
-def _inert(cell: str) -> str:
+def inert(cell: str) -> str:
+    """The cell as a text that no spreadsheet takes for a formula or a number."""
     return f"'{cell}" if _FORMULA.match(cell) or _NUMBER.fullmatch(cell) else cell
 
 
-def _restored(cell: str) -> str:
+def restored(cell: str) -> str:
+    """What `inert` was given."""
     rest = cell.removeprefix("'")
-    return rest if _inert(rest) != rest else cell
+    return rest if inert(rest) != rest else cell

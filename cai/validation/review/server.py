@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cai.validation.review.run import Review
 
-__all__ = ["address", "listen", "serve"]
+__all__ = ["ReadyServer", "address", "listen", "serve"]
 
 _PATIENCE_S = 3
 
@@ -73,14 +73,26 @@ def serve(review: Review, host: str, listening: socket.socket, ready: Callable[[
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, _interrupt) for number in numbers}
     try:
-        ready()
-        uvicorn.Server(config).run(sockets=[listening])
+        ReadyServer(config, ready).run(sockets=[listening])
     except KeyboardInterrupt:
         return
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         listening.close()
+
+
+class ReadyServer(uvicorn.Server):
+    """Says when it can be asked. A signal that came before would find nothing to end."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, take over the signals, and say so."""
+        await super().startup(sockets)
+        self.ready()
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -17,7 +17,30 @@ if TYPE_CHECKING:
 
     from cai.validation.statistics.intervals import Interval
 
-__all__ = ["ReliabilityBin", "brier", "confusion", "expected_calibration_error", "reliability"]
+__all__ = [
+    "Binned",
+    "ReliabilityBin",
+    "binned",
+    "brier",
+    "confusion",
+    "expected_calibration_error",
+    "reliability",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Binned:
+    """Pairs seen from the side that the model prefers.
+
+    Args:
+        confidence: (n,) probability of that side, from ½ to 1.
+        right: (n,) target of that side, from 0 to 1.
+        index: (n,) bin of each pair, from 0.
+    """
+
+    confidence: NDArray[np.float64]
+    right: NDArray[np.float64]
+    index: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +105,30 @@ def reliability(p: ArrayLike, target: ArrayLike, bins: int = 10) -> tuple[Reliab
         ValueError: there is no pair, the shapes differ, a value is outside 0 … 1, or bins is
             below 1.
     """
+    given = binned(p, target, bins)
+    found = []
+    for b in range(bins):
+        inside = given.index == b
+        n = int(inside.sum())
+        if n:
+            low, high = 0.5 + b / (2 * bins), 0.5 + (b + 1) / (2 * bins)
+            accuracy = wilson(float(given.right[inside].sum()), n)
+            mean = float(given.confidence[inside].mean())
+            found.append(ReliabilityBin(low, high, n, mean, accuracy))
+    return tuple(found)
+
+
+def binned(p: ArrayLike, target: ArrayLike, bins: int = 10) -> Binned:
+    """Turn each pair to the side that the model prefers, and find its bin.
+
+    Args:
+        p: as for `reliability`, like `target` and `bins`.
+        target: likewise.
+        bins: likewise.
+
+    Raises:
+        ValueError: as `reliability`.
+    """
     if bins < 1:
         raise ValueError(f"A diagram needs at least 1 bin, got {bins}")
     given, label = _checked(p, target)
@@ -89,16 +136,7 @@ def reliability(p: ArrayLike, target: ArrayLike, bins: int = 10) -> tuple[Reliab
     confidence = np.where(turned, 1.0 - given, given)
     right = np.where(turned, 1.0 - label, label)
     index = np.minimum(((confidence - 0.5) * 2.0 * bins).astype(np.int64), bins - 1)
-    found = []
-    for b in range(bins):
-        inside = index == b
-        n = int(inside.sum())
-        if n:
-            low, high = 0.5 + b / (2 * bins), 0.5 + (b + 1) / (2 * bins)
-            accuracy = wilson(float(right[inside].sum()), n)
-            mean = float(confidence[inside].mean())
-            found.append(ReliabilityBin(low, high, n, mean, accuracy))
-    return tuple(found)
+    return Binned(confidence, right, index)
 
 
 def confusion(judge: Sequence[str], people: Sequence[str]) -> dict[tuple[str, str], int]:

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
     Statistic = Callable[[NDArray[np.intp]], float | None]
 
-__all__ = ["Interval", "basic_bootstrap", "cluster_bootstrap", "share_difference", "wilson"]
+__all__ = [
+    "Interval",
+    "bca_ends",
+    "cluster_bootstrap",
+    "share_difference",
+    "wilson",
+]
 
 _NORMAL = NormalDist()
 
@@ -116,55 +122,36 @@ def cluster_bootstrap(
     """
     if draws < 2:
         raise ValueError(f"A bootstrap needs at least 2 draws, got {draws}")
-    z, rows = _quantile(level), _Rows(clusters)
+    _quantile(level)  # Refuses a level that is out of range even where there is nothing to draw.
+    rows = _Rows(clusters)
     estimate = statistic(np.arange(len(clusters))) if rows.n > 1 else None
     if estimate is None:
         return None
     values = _values(statistic, rows, draws, seed)
     if len(values) < 2:
         return None
-    acceleration = _acceleration(statistic, rows) if rows.n <= draws else 0.0
-    low, high = np.quantile(values, _tails(values, estimate, acceleration, z))
+    left = _left(statistic, rows) if rows.n <= draws else np.array([])
+    low, high = bca_ends(values, estimate, left, level)
     left_out = 1.0 - len(values) / draws
-    return Interval(estimate, float(low), float(high), level, rows.n, left_out)
+    return Interval(estimate, low, high, level, rows.n, left_out)
 
 
-def basic_bootstrap(
-    statistic: Statistic,
-    clusters: Sequence[Hashable],
-    *,
-    draws: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Interval | None:
-    """Resample whole clusters; basic interval of a figure that is never below 0.
+def bca_ends(
+    values: NDArray[np.float64], estimate: float, left: NDArray[np.float64], level: float
+) -> tuple[float, float]:
+    """Low and high end of the BCa interval (1993, equations 14.9 to 14.15).
 
-    As in Davison & Hinkley 1997, Bootstrap Methods and their Application, equation 5.6: the draws
-    are mirrored at the estimate, so that their bias is taken off. The low end is at least 0.
-
-    Returns:
-        None as in `cluster_bootstrap`, and where the interval does not hold the estimate: then
-        the bias of the draws is larger than their spread, and they say nothing of the range.
+    Args:
+        values: (draws,) the statistic in each draw.
+        estimate: the statistic on all rows.
+        left: (clusters,) the statistic without each cluster; the acceleration is 0 when empty.
+        level: from 0 to 1, both excluded.
 
     Raises:
-        ValueError: level is out of its range, or draws is below 2.
+        ValueError: level is out of its range.
     """
-    if draws < 2:
-        raise ValueError(f"A bootstrap needs at least 2 draws, got {draws}")
-    z, rows = _quantile(level), _Rows(clusters)
-    estimate = statistic(np.arange(len(clusters))) if rows.n > 1 else None
-    if estimate is None:
-        return None
-    values = _values(statistic, rows, draws, seed)
-    if len(values) < 2:
-        return None
-    least, most = np.quantile(values, [_NORMAL.cdf(-z), _NORMAL.cdf(z)]).tolist()
-    low, high = max(0.0, 2 * estimate - most), 2 * estimate - least
-    # Draws that are all alike may differ from the estimate by rounding.
-    if not low - 1e-12 <= estimate <= high + 1e-12:
-        return None
-    left_out = 1.0 - len(values) / draws
-    return Interval(estimate, min(low, estimate), max(high, estimate), level, rows.n, left_out)
+    low, high = np.quantile(values, _tails(values, estimate, _acceleration(left), _quantile(level)))
+    return float(low), float(high)
 
 
 def _values(statistic: Statistic, rows: _Rows, draws: int, seed: int) -> NDArray[np.float64]:
@@ -197,10 +184,14 @@ class _Rows:
         return np.delete(self.order, slice(start, start + self.sizes[cluster]))
 
 
-def _acceleration(statistic: Statistic, rows: _Rows) -> float:
-    """A sixth of the skewness of the jackknife values (1993, equation 14.15)."""
+def _left(statistic: Statistic, rows: _Rows) -> NDArray[np.float64]:
+    """The statistic without each cluster, where it is defined."""
     left = (statistic(rows.without(c)) for c in range(rows.n))
-    values = np.array([value for value in left if value is not None])
+    return np.array([value for value in left if value is not None], dtype=np.float64)
+
+
+def _acceleration(values: NDArray[np.float64]) -> float:
+    """A sixth of the skewness of the jackknife values (1993, equation 14.15)."""
     if not len(values):
         return 0.0
     gaps = values.mean() - values
