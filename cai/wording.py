@@ -1,8 +1,13 @@
-"""Numbers in sentences."""
+"""Numbers and lists in sentences."""
 
 from __future__ import annotations
 
-__all__ = ["counted"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["counted", "listed"]
 
 
 def counted(number: int, noun: str) -> str:
@@ -13,3 +18,8 @@ def counted(number: int, noun: str) -> str:
         noun: what, in the singular; its plural ends with an s.
     """
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(words: Iterable[str]) -> str:
+    """`one, two, three`; `none` where there are none."""
+    return ", ".join(words) or "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
@@ -9,12 +10,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin
 from cai.errors import ConfigError, UsageError, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
-__all__ = ["parse_model", "read_yaml"]
+__all__ = ["line_finder", "parse_model", "read_yaml"]
 
 _Model = TypeVar("_Model", bound="BaseModel")
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 80
+_REPR.maxlevel, _REPR.maxlist, _REPR.maxdict = 2, 4, 4
 
 
 def read_yaml(path: Path) -> Any:
@@ -80,7 +88,7 @@ def parse_model(
         got = "nothing" if data is None else type(data).__name__
         raise error(
             f"{where}: expected 'key: value' lines, got {got}. "
-            f"Allowed keys: {', '.join(kind.model_fields)}."
+            f"Allowed keys: {', '.join(_keys(kind))}."
         )
     try:
         return kind.model_validate(data)
@@ -93,6 +101,26 @@ def parse_model(
             raise error(f"{where}{', ' if lines[0] else ''}{lines[0]}: {found[0]}") from failure
         listed = [f"{line}: {one}" if line else one for line, one in zip(lines, found, strict=True)]
         raise error("\n  ".join([f"{where}:", *listed])) from failure
+
+
+def line_finder(path: Path) -> Callable[[tuple[int | str, ...]], int | None]:
+    """Finds in which line, counted from 1, a place of a YAML file lies.
+
+    A place is keys and positions in lists, from the outside in. Found is the line of the deepest
+    part that the file has; None when it has none of them.
+
+    Raises:
+        ConfigError: the file cannot be read, or is not YAML.
+    """
+    read_yaml(path)
+    root = _nodes(path)
+    return lambda location: _line_number(root, location)
+
+
+def _short(value: Any) -> str:
+    """The beginning of a value, without writing out the whole: aliases can make it huge."""
+    shown = _REPR.repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:79]}…"
 
 
 def _explain(item: ErrorDetails, kind: type[BaseModel]) -> str:
@@ -108,10 +136,10 @@ def _explain(item: ErrorDetails, kind: type[BaseModel]) -> str:
         fields = _fields_at(kind, location)
         return (
             f"'{key}' is a section with keys of its own: {', '.join(fields)} "
-            f"(got {item['input']!r:.80})."
+            f"(got {_short(item['input'])})."
         )
     message = item["msg"].removeprefix("Value error, ")
-    return f"'{key}': {message[:1].lower()}{message[1:]} (got {item['input']!r:.80})."
+    return f"'{key}': {message[:1].lower()}{message[1:]} (got {_short(item['input'])})."
 
 
 def _nodes(path: Path) -> Any:
@@ -123,9 +151,14 @@ def _nodes(path: Path) -> Any:
 
 def _line(node: Any, location: tuple[int | str, ...]) -> str:
     """`line 7` for the deepest part of `location` that the file has; empty when it has none."""
+    number = _line_number(node, location)
+    return "" if number is None else f"line {number}"
+
+
+def _line_number(node: Any, location: tuple[int | str, ...]) -> int | None:
     from ruamel.yaml.nodes import MappingNode, SequenceNode
 
-    found = ""
+    found = None
     for part in location:
         entries: dict[str, tuple[Any, Any]] = {}
         if isinstance(node, MappingNode):
@@ -135,17 +168,22 @@ def _line(node: Any, location: tuple[int | str, ...]) -> str:
         if str(part) not in entries:
             break
         marked, node = entries[str(part)]
-        found = f"line {marked.start_mark.line + 1}"
+        found = marked.start_mark.line + 1
     return found
 
 
 def _fields_at(kind: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """Names of the fields of the model that lies at `location` within `kind`."""
+    """Keys of the model that lies at `location` within `kind`."""
     for part in location:
         # Positions in lists, and the names that pydantic gives to the members of a union, are none.
-        if part in kind.model_fields:
-            kind = _model_in(kind.model_fields[str(part)].annotation) or kind
-    return list(kind.model_fields)
+        if (field := _keys(kind).get(str(part))) is not None:
+            kind = _model_in(field.annotation) or kind
+    return list(_keys(kind))
+
+
+def _keys(kind: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model, as YAML names them."""
+    return {info.alias or name: info for name, info in kind.model_fields.items()}
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from cai.cli.tables import print_heading, print_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cai.engines.memo import Meter
     from cai.records import Row, Stage
     from cai.store import RunStore
     from cai.store.facts import ModelCalls
     from cai.store.spending import RowSpending, Spending
 
-__all__ = ["cost_lines", "print_costs", "print_row_costs"]
+__all__ = ["cost_lines", "print_asked", "print_costs", "print_row_costs"]
 
 
 def cost_lines(spending: Spending) -> list[tuple[str, str]]:
@@ -67,6 +70,31 @@ def print_costs(spending: Spending) -> None:
             [(name, *_figures(models)) for name, models in by_model.items()],
             numbers=range(1, 6),
         )
+
+
+def print_asked(folder: Path, meter: Meter) -> None:
+    """A table of what was asked outside of a run, and what it has cost.
+
+    Args:
+        folder: of the store that keeps the answers.
+        meter: of the calls of this start.
+    """
+    from cai.store import RunStore
+    from cai.store.spending import RowSpending, spending
+
+    with RunStore.read(folder) as store:
+        spent = spending(store, RowSpending(), 0)
+    print_heading("Calls and cost of asking")
+    print_table(
+        ("What", "How much"),
+        [
+            ("Calls, this time", f"{meter.asked:,} asked, {meter.remembered:,} remembered"),
+            ("Calls, all times", f"{sum(model.calls for model in spent.models):,}"),
+            ("Tokens, all times", f"{spent.spent.tokens:,}"),
+            *cost_lines(spent),
+            ("Kept in", str(folder)),
+        ],
+    )
 
 
 def _figures(models: list[ModelCalls]) -> tuple[object, ...]:

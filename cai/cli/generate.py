@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from cai.config import Config
+    from cai.loop import Progress
 
 __all__ = ["EngineName", "Executor", "generate"]
 
@@ -67,8 +68,8 @@ def generate(
         bool,
         typer.Option(
             "--update",
-            help="Go on although the config asks something else than the stored run; "
-            "answers that are still asked for stay valid.",
+            help="Go on although the config asks something else than the stored run; answers "
+            "that are still asked for stay valid. 'cai plan' says beforehand what it takes.",
         ),
     ] = False,
     shard: Annotated[
@@ -96,9 +97,11 @@ def generate(
 
     Example: cai generate cai.yaml --limit 20
     """
+    from cai.cli.compared import announce
     from cai.cli.running import carry_out, print_result
     from cai.cli.scaling import carry_out_on_ray, carry_out_shard
-    from cai.cli.settings import load_settings, with_policy
+    from cai.cli.settings import load_settings
+    from cai.config.policy import with_policy
     from cai.loop import Generation
     from cai.store.shard import Shard
 
@@ -129,8 +132,12 @@ def generate(
     elif shard is not None:
         carry_out_shard(Generation(settings, update=update, shard=Shard.parse(shard)))
     else:
+        if update:
+            announce(settings)
         generation = Generation(settings, update=update)
         print_result(generation, carry_out(generation))
+        if update:
+            _print_asked(generation.progress)
 
 
 def warn(config: Config) -> None:
@@ -140,6 +147,14 @@ def warn(config: Config) -> None:
 
     if text := self_preference(config.models):
         error_console().print(f"Warning: {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_asked(progress: Progress) -> None:
+    """Say what an update has asked, and what it had from memory."""
+    from cai.cli.tables import print_text
+
+    meter = progress.meter
+    print_text(f"Asked {meter.asked:,} calls; {meter.remembered:,} answers came from memory.")
 
 
 def _require_fit(shard: str | None, executor: Executor, scaling: dict[str, Any]) -> None:

@@ -11,13 +11,14 @@ import typer
 __all__ = ["config_schema", "init"]
 
 _PROMPTS = 12
+_SCHEMAS = ("constitution", "cases")
 
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder to write to; made if it is not there.")],
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
 ) -> None:
-    """Write a commented config, a few prompts and a constitution of your own to begin with.
+    """Write a commented config, a few prompts, and a constitution of your own with test cases.
 
     Example: cai init my-project
     """
@@ -40,9 +41,11 @@ def init(
 
 
 def _files() -> dict[str, str]:
+    from cai.constitution.schema import editor_schemas
     from cai.content import content_dir
 
     source = Path(__file__).parent / "_init"
+    schemas = editor_schemas()
     starter = content_dir("prompts") / "starter" / "starter.jsonl"
     with starter.open(encoding="utf-8") as lines:
         prompts = "".join(islice(lines, _PROMPTS))
@@ -50,7 +53,10 @@ def _files() -> dict[str, str]:
         "cai.yaml": (source / "cai.yaml").read_text(encoding="utf-8"),
         "prompts.jsonl": prompts,
         "constitution.yaml": (source / "constitution.yaml").read_text(encoding="utf-8"),
+        "cases.yaml": (source / "cases.yaml").read_text(encoding="utf-8"),
+        # Beside the files that name them, so that editors need no network and no package.
         "config.schema.json": config_schema(),
+        **{f"{name}.schema.json": schemas[f"{name}.schema.json"] for name in _SCHEMAS},
         "README.md": (source / "README.md").read_text(encoding="utf-8"),
         ".gitignore": (source / "gitignore").read_text(encoding="utf-8"),
     }

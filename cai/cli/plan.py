@@ -1,4 +1,4 @@
-"""`cai plan`: calls, tokens and dollars of a run, before anything is asked."""
+"""`cai plan`: what a run will ask and cost, and what has changed since it was last started."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ _ASSUMED = (
     ),
     "Hidden reasoning counts as generated. Repeated attempts and cached tokens are not in it.",
 )
+_TOKENS = (
+    "Tokens as in the answered calls of the same stage and model, with a margin; where there are "
+    "few: four characters a token, and answers of 1/8, half and all of the length that is allowed."
+)
 
 
 def plan(
@@ -34,6 +38,12 @@ def plan(
     ] = None,
     prompts: Annotated[
         Path | None, typer.Option(help="Prompt file, or 'starter', in place of the config's.")
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a trained model that answers the prompts, as for 'cai generate'."
+        ),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Use only the first so many prompts.")
@@ -47,16 +57,26 @@ def plan(
     calls_per_second: Annotated[
         float | None, typer.Option(min=0.0, help="Calls that the models answer per second.")
     ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Compare every prompt with the stored run, not an evenly spread part of many.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """Estimate calls, tokens and dollars of a run before anything is asked.
+    """Say what a run will ask and cost, and what a change makes of a stored run.
 
     Starts no model, and needs no key and no network. What a stored run has answered is left out.
+    Where constitution, templates, config or prompts have changed since, it lists each change with
+    the calls that it makes necessary.
 
     Example: cai plan cai.yaml --limit 1000
     """
     from cai.cli.settings import load_settings
-    from cai.loop.estimate import estimate
+    from cai.config.policy import with_policy
+    from cai.loop.estimate import WALKED, estimate
 
     settings = load_settings(
         config,
@@ -66,7 +86,9 @@ def plan(
         budget_usd=budget_usd,
         budget_tokens=budget_tokens,
     )
-    found = estimate(settings)
+    if policy is not None:
+        settings = with_policy(settings, policy)
+    found = estimate(settings, most=None if everything else WALKED)
     if as_json:
         _print_json(found, settings, calls_per_second)
     else:
@@ -74,10 +96,23 @@ def plan(
 
 
 def _print(found: Estimate, config: Config, calls_per_second: float | None) -> None:
+    from cai.cli.compared import print_comparison
     from cai.cli.tables import print_heading, print_table, print_text
 
     done = f", {found.finished:,} of them done" if found.finished else ""
     print_text(f"{config.run}  {config.constitution}, {found.prompts:,} prompts{done}")
+    if found.changes:
+        print_comparison(found.changes)
+    elif found.finished == found.prompts:
+        print_text("Nothing to do: every row is finished, and the config asks what it asked.")
+    if found.impossible:
+        lost = found.impossible
+        print_text(
+            f"Warning: no row can be made of {lost.rows:,} of {lost.looked_at:,} prompts that were "
+            f"looked at, and nothing is asked for them. {lost.reason}"
+        )
+    if not found.stages or not found.calls.high:
+        return
     print_heading("Still to be asked, by stage (likely)")
     print_table(
         ("Role", "Stage", "Model", "Calls", "Tokens read", "Tokens generated", "Dollars"),
@@ -98,7 +133,7 @@ def _print(found: Estimate, config: Config, calls_per_second: float | None) -> N
         ("What", "Low", "Likely", "High"), _totals(found, calls_per_second), numbers=(1, 2, 3)
     )
     print_heading("What this rests on")
-    for line in [*_basis(found), *_judges(config), *_prices(found), *_budget(found, config)]:
+    for line in [*_basis(found), *_judges(config, found), *_prices(found), *_budget(found, config)]:
         print_text(f"- {line}")
 
 
@@ -139,18 +174,15 @@ def _totals(found: Estimate, calls_per_second: float | None) -> list[tuple[str, 
 
 
 def _basis(found: Estimate) -> list[str]:
-    lines = []
-    if found.changed:
-        lines.append(
-            "The stored run asked something else; nothing is taken from it. Changed: "
-            f"{', '.join(found.changed)}. Answers that are still asked for stay valid and cost "
-            "nothing, so this is more than will be asked."
-        )
+    from cai.cli.compared import basis_lines
+
+    if found.changes:
+        return [*basis_lines(found.changes), _TOKENS]
     if found.measured:
-        text = (
+        return [
             f"Calls and tokens as in {found.measured:,} finished rows of this run, with a margin."
-        )
-        return [*lines, text]
+        ]
+    lines = []
     answered = sum(stage.answered for stage in found.stages)
     if answered:
         text = (
@@ -164,12 +196,14 @@ def _basis(found: Estimate) -> list[str]:
     return [*lines, text, *_ASSUMED]
 
 
-def _judges(config: Config) -> list[str]:
+def _judges(config: Config, found: Estimate) -> list[str]:
     from cai.loop.judging import self_preference
 
     warning = self_preference(config.models)
     lines = [f"Warning: {warning}"] if warning else []
-    if config.models.fallback_judge is not None:
+    if config.models.fallback_judge is not None and found.changes:
+        lines.append("Calls of the fallback judge that new refusals will make are not in it.")
+    elif config.models.fallback_judge is not None:
         lines.append(
             "Calls of the fallback judge are not in it before there are finished rows: how often "
             "the judge refuses is not known."
@@ -232,10 +266,13 @@ def _print_json(found: Estimate, config: Config, calls_per_second: float | None)
     import json
     from dataclasses import asdict
 
+    from cai.cli.compared import comparison_record
+
     budget_usd = config.runtime.budget_usd
     record = {
         "run": config.run,
         **asdict(found),
+        "changes": comparison_record(found.changes) if found.changes else None,
         "totals": {
             "calls": asdict(found.calls),
             "prompt_tokens": asdict(found.prompt_tokens),

@@ -43,12 +43,14 @@ class JudgeConfig(Section):
     principles: int = Field(default=1, ge=1, le=64)
     """With scope `drawn`: how many different principles judge each pair; their
     probabilities are averaged. Heavier principles are drawn more often."""
-    aggregate: Literal["mean", "median", "weighted", "worst"] = Field(
-        default="mean", json_schema_extra=ADDED
+    aggregate: Literal["mean", "median", "weighted", "worst", "priority"] | None = Field(
+        default=None, json_schema_extra=ADDED
     )
-    """How the probabilities under several principles become one. `weighted` counts each by its
-    weight; `worst` takes the least margin by which all principles name the same winner, and 0.5
-    where they do not."""
+    """How the probabilities under several principles become one; as the constitution says when
+    absent, and else `mean`. `weighted` counts each by its weight; `worst` takes the least margin by
+    which all principles name the same winner, and 0.5 where they do not; `priority` goes by the
+    highest of the constitution's priorities that decides, which is the first whose mean lies
+    outside `tie_band`, and by the mean of all where none does."""
     panel: Literal["mean", "majority"] = Field(default="mean", json_schema_extra=ADDED)
     """How a panel of judges is put together: the mean of the probabilities, or the share of judges
     that name the answer, with a tie as half a vote."""

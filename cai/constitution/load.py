@@ -1,25 +1,32 @@
-"""Finding constitution files and resolving what they include."""
+"""Loading constitutions: by name, version, hash or path, with every principle in place."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import semver
 
-from cai.constitution.models import Constitution, ConstitutionFile, Family, Include, Principle
+from cai.constitution.compose import compose
+from cai.constitution.files import ConstitutionFile
+from cai.constitution.refs import default_version, is_path, names_in, path_of, versions_in
 from cai.content import content_dir
 from cai.errors import ConfigError, nearest
+from cai.wording import listed
 from cai.yaml import parse_model, read_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from cai.constitution.models import Constitution
 
-__all__ = ["ConstitutionInfo", "list_constitutions", "load_constitution"]
-
-_PARENTS_SEARCHED = 3
+__all__ = [
+    "ConstitutionInfo",
+    "find_constitution",
+    "list_constitutions",
+    "load_constitution",
+    "parent_file",
+    "read_file",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +46,63 @@ class ConstitutionInfo:
 def load_constitution(
     ref: str | Path, *, root: Path | None = None, principles_root: Path | None = None
 ) -> Constitution:
-    """Load a constitution and put every included principle in place.
+    """Load a constitution and put every principle of its parents and families in place.
 
     Args:
-        ref: `name` (its highest release; a pre-release only when there is nothing else),
-            `name@version`, or the path of a YAML file. A `Path`, and a string with a folder
-            separator or the ending `.yaml` or `.yml`, is a path.
-        root: the folder of constitutions that names refer to; the packaged one by default.
+        ref: one of
+
+            - `name`: its highest release; a pre-release only when there is nothing else;
+            - `name@1.2.0`: this version;
+            - `name@1.2`, `name@^1.2`, `name@~1.2.0`: the highest version of a range, see
+              `cai.constitution.ranges`; a pre-release only when the range holds nothing else;
+            - `name@sha256:DIGITS`: the version with this hash, by 8 digits or more;
+            - the path of a YAML file. A `Path`, and a string with a folder separator or the ending
+              `.yaml` or `.yml`, is a path.
+        root: the folder of constitutions that names refer to. By default they are looked for in
+            `constitution/` of the current folder, and then among the packaged ones.
         principles_root: a folder of families that is searched before all others. After it come the
             folders `principles/` beside the file, beside its folder, and one level further up, and
             last the packaged families.
 
     Raises:
-        ConfigError: the constitution, version or family is unknown; a file does not fit its format,
-            or its name; an include selects nothing; an id occurs twice; there is no principle.
+        ConfigError: the constitution, version, hash, parent or family is unknown; a hash is
+            ambiguous; a file does not fit its format, or its name; an entry chooses nothing; an id
+            occurs twice; a constitution extends itself; there is no principle.
     """
-    path = _path_of(ref, root or content_dir("constitution"))
+    loader = _Loader(root, principles_root)
+    return loader.load(loader.find(ref))
+
+
+def find_constitution(
+    ref: str | Path, *, root: Path | None = None, principles_root: Path | None = None
+) -> Path:
+    """The file that a reference means; a path is returned as it is.
+
+    Args and errors are those of `load_constitution`, but the file is not read.
+    """
+    return _Loader(root, principles_root).find(ref)
+
+
+def parent_file(
+    ref: str, heir: Path, *, root: Path | None = None, principles_root: Path | None = None
+) -> Path:
+    """The file that an entry of `extends` means in the file of the heir.
+
+    Raises:
+        ConfigError: there is no such constitution or version.
+    """
+    return _Loader(root, principles_root).parent(ref, heir, (heir.resolve(),))
+
+
+def read_file(path: Path) -> ConstitutionFile:
+    """Read the file of a constitution as it is written, without its parents and families.
+
+    Raises:
+        ConfigError: it does not fit the format, or its name.
+    """
     file = parse_model(ConstitutionFile, read_yaml(path), path)
     _check_place(file, path)
-    principles = _resolve(file, path, _family_folders(path, principles_root))
-    return Constitution(
-        name=file.name, version=file.version, summary=file.summary, principles=principles
-    )
+    return file
 
 
 def list_constitutions(root: Path | None = None) -> list[ConstitutionInfo]:
@@ -71,10 +113,10 @@ def list_constitutions(root: Path | None = None) -> list[ConstitutionInfo]:
     """
     root = root or content_dir("constitution")
     found = []
-    for name in _names(root):
-        versions = _versions(root / name)
-        path = root / name / f"{_default_version(versions)}.yaml"
-        one = load_constitution(path)
+    for name in names_in(root):
+        versions = versions_in(root / name)
+        path = root / name / f"{default_version(versions)}.yaml"
+        one = load_constitution(path, root=root)
         found.append(
             ConstitutionInfo(
                 name, versions, one.summary, len(one.principles), hash=one.hash, path=path
@@ -83,50 +125,81 @@ def list_constitutions(root: Path | None = None) -> list[ConstitutionInfo]:
     return found
 
 
-def _path_of(ref: str | Path, root: Path) -> Path:
-    if isinstance(ref, Path) or ref.endswith((".yaml", ".yml")) or "/" in ref or os.sep in ref:
-        return Path(ref)
-    name, at, version = ref.partition("@")
-    names = _names(root)
-    if name not in names:
+class _Loader:
+    """Loads constitutions and their parents from a folder."""
+
+    def __init__(self, root: Path | None, principles_root: Path | None) -> None:
+        self._root = root or content_dir("constitution")
+        self._near = None if root else Path("constitution")
+        self._principles_root = principles_root
+        # A constitution that several heirs share is put together once.
+        self._loaded: dict[Path, Constitution] = {}
+
+    def find(self, ref: str | Path) -> Path:
+        root = self._root
+        if self._near and not is_path(ref):
+            if versions_in(self._near / _name_in(ref)):
+                root = self._near
+            else:
+                self._require_known(_name_in(ref), self._near)
+        return path_of(ref, root, lambda file: self.load(file).hash)
+
+    def _require_known(self, name: str, near: Path) -> None:
+        """Refuse a name that is in neither folder, and say what both hold."""
+        packaged, own = names_in(self._root), names_in(near) if near.is_dir() else []
+        if name in packaged:
+            return
+        known = sorted({*own, *packaged})
+        draft = near / name / "draft.yaml"
+        unreleased = f" There is a draft: name it as {draft}." if draft.is_file() else ""
         raise ConfigError(
-            f"No constitution is called '{name}'. Known: {_listed(names)}.{nearest(name, names)} "
-            "Use one of them, or give the path of a YAML file."
+            f"No constitution is called '{name}'. Looked in {near.absolute()} and among the "
+            f"packaged ones. Known: {listed(known)}.{nearest(name, known)}{unreleased} Use one of "
+            "them, or give the path of a YAML file."
         )
-    versions = _versions(root / name)
-    if not at:
-        version = _default_version(versions)
-    if version not in versions:
-        raise ConfigError(
-            f"Constitution '{name}' has no version '{version}'. Known: {_listed(versions)}."
-            f"{nearest(version, versions)} Use '{name}@{_default_version(versions)}', "
-            f"or '{name}' for the highest."
-        )
-    return root / name / f"{version}.yaml"
 
-
-def _names(root: Path) -> list[str]:
-    if not root.is_dir():
-        raise ConfigError(
-            f"No folder of constitutions at {root}. Give a folder that holds <name>/<version>.yaml."
-        )
-    return sorted(folder.name for folder in root.iterdir() if any(folder.glob("*.yaml")))
-
-
-def _versions(folder: Path) -> tuple[str, ...]:
-    """The versions in a constitution's folder, from the lowest to the highest."""
-    for file in sorted(folder.glob("*.yaml")):
-        if not semver.Version.is_valid(file.stem):
+    def load(self, path: Path, heirs: tuple[Path, ...] = ()) -> Constitution:
+        here = path.resolve()
+        if here in heirs:
+            chain = " → ".join(str(one) for one in (*heirs[heirs.index(here) :], here))
             raise ConfigError(
-                f"{file}: '{file.stem}' is not a version. Files here are named by three numbers, "
-                "for example 1.0.0.yaml. Rename it."
+                f"{path}: a constitution extends itself: {chain}. Remove one 'extends' entry."
             )
-    return tuple(sorted((f.stem for f in folder.glob("*.yaml")), key=semver.Version.parse))
+        if here not in self._loaded:
+            line = (*heirs, here)
+            self._loaded[here] = compose(
+                read_file(path),
+                path,
+                lambda ref: self.load(self.parent(ref, path, line), line),
+                self._principles_root,
+            )
+        return self._loaded[here]
+
+    def parent(self, ref: str, heir: Path, line: tuple[Path, ...]) -> Path:
+        """The file of an entry of `extends`.
+
+        Args:
+            ref: as written.
+            heir: the file that it is written in.
+            line: the heir, and whatever extends it; none of them can be its parent.
+        """
+        if is_path(ref):
+            return heir.parent / ref
+        root = _root_of(ref, heir, self._root)
+        return path_of(ref, root, lambda file: self.load(file, line).hash)
 
 
-def _default_version(versions: Sequence[str]) -> str:
-    releases = [v for v in versions if semver.Version.parse(v).prerelease is None]
-    return (releases or versions)[-1]
+def _root_of(ref: str, path: Path, root: Path) -> Path:
+    """The folder in which a parent is looked for by name: that of the heir first.
+
+    A file `<root>/<name>/<version>.yaml` finds the constitutions beside its own folder.
+    """
+    beside = path.resolve().parent.parent
+    return beside if versions_in(beside / _name_in(ref)) else root
+
+
+def _name_in(ref: str | Path) -> str:
+    return str(ref).partition("@")[0]
 
 
 def _check_place(file: ConstitutionFile, path: Path) -> None:
@@ -144,92 +217,3 @@ def _check_place(file: ConstitutionFile, path: Path) -> None:
             f"{path}: the folder is named '{folder}' but the file says 'name: {file.name}'. "
             "Make the two the same."
         )
-
-
-def _family_folders(path: Path, principles_root: Path | None) -> list[Path]:
-    """Existing folders of families, in the order in which they are searched."""
-    near = [p / "principles" for p in path.resolve().parents[:_PARENTS_SEARCHED]]
-    first = [principles_root] if principles_root else []
-    folders = [*first, *near, content_dir("principles")]
-    return [folder for folder in dict.fromkeys(folders) if folder.is_dir()]
-
-
-def _resolve(file: ConstitutionFile, path: Path, folders: list[Path]) -> tuple[Principle, ...]:
-    taken: dict[str, tuple[Principle, str]] = {}
-    sources = [(f"include {i.family}", _selected(i, path, folders)) for i in file.include]
-    for source, principles in [*sources, ("its own principles", file.principles)]:
-        for principle in principles:
-            if principle.id in taken:
-                raise ConfigError(
-                    f"{path}: principle '{principle.id}' comes twice: from "
-                    f"'{taken[principle.id][1]}' and from '{source}'. An id may occur once. "
-                    "Remove one, or give it another id."
-                )
-            taken[principle.id] = (principle, source)
-    if not taken:
-        raise ConfigError(
-            f"{path}: there is no principle. Add an entry under 'include' or 'principles'."
-        )
-    return tuple(principle for _, (principle, _) in sorted(taken.items()))
-
-
-def _selected(include: Include, path: Path, folders: list[Path]) -> list[Principle]:
-    """The principles of a family with one of the ids or tags; all of them when neither is given."""
-    family = _family(include.family, path, folders)
-    where = f"{path}: include of family '{family.family}'"
-    ids = [p.id for p in family.principles]
-    tags = sorted({tag for p in family.principles for tag in p.tags})
-    _check_known("id", include.ids, ids, where)
-    _check_known("tag", include.tags, tags, where)
-    chosen = [
-        p
-        for p in family.principles
-        if p.id in include.ids
-        or set(p.tags) & set(include.tags)
-        or not (include.ids or include.tags)
-    ]
-    if include.weight is None:
-        return chosen
-    return [p.model_copy(update={"weight": include.weight}) for p in chosen]
-
-
-def _check_known(what: str, wanted: Iterable[str], known: Sequence[str], where: str) -> None:
-    for one in wanted:
-        if one not in known:
-            raise ConfigError(
-                f"{where}: no principle has the {what} '{one}'. Known: {_listed(known)}."
-                f"{nearest(one, known)} Correct the {what}, or remove it."
-            )
-
-
-def _family(name: str, path: Path, folders: list[Path]) -> Family:
-    for folder in folders:
-        file = folder / f"{name}.yaml"
-        if file.is_file():
-            return _read_family(file)
-    known = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
-    raise ConfigError(
-        f"{path}: no family is called '{name}'. Known: {_listed(known)}.{nearest(name, known)} "
-        f"Searched: {_listed(map(str, folders))}. Correct the name, or add {name}.yaml there."
-    )
-
-
-def _read_family(file: Path) -> Family:
-    family = parse_model(Family, read_yaml(file), file)
-    if family.family != file.stem:
-        raise ConfigError(
-            f"{file}: the file is named {file.stem} but says 'family: {family.family}'. "
-            "Make the two the same."
-        )
-    ids = [p.id for p in family.principles]
-    double = sorted({one for one in ids if ids.count(one) > 1})
-    if double:
-        raise ConfigError(
-            f"{file}: these ids occur twice: {_listed(double)}. Each principle needs its own id. "
-            "Rename one of each."
-        )
-    return family
-
-
-def _listed(words: Iterable[str]) -> str:
-    return ", ".join(words) or "none"

@@ -1,144 +1,71 @@
-"""What a constitution is: principles with an identity, drawn from families."""
+"""A resolved constitution: principles with an identity, ready to be used."""
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-import semver
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from cai.constitution.principle import Model, Principle
 from cai.hashing import content_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Constitution", "ConstitutionFile", "Family", "Include", "Principle", "Proposition"]
+__all__ = ["Aggregate", "Constitution", "Principle", "chosen_by"]
 
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9]+(?:[.-][a-z0-9]+)*$", max_length=80)]
-Text = Annotated[str, Field(min_length=1, max_length=2000)]
+Aggregate = Literal["mean", "median", "weighted", "worst", "priority"]
+"""How probabilities under several principles become one; see `cai.judge.ensemble.pool`."""
 
-
-def _semantic(version: str) -> str:
-    semver.Version.parse(version)
-    return version
+_CACHED = ("hash", "_by_id", "_levels", "ranked")
 
 
-Version = Annotated[str, AfterValidator(_semantic)]
+def chosen_by(pattern: str, principle: Principle) -> bool:
+    """Whether an entry such as `harmlessness.*` or `tag:honesty` means a principle."""
+    if pattern.startswith("tag:"):
+        return any(fnmatchcase(tag, pattern[4:]) for tag in principle.tags)
+    return fnmatchcase(principle.id, pattern)
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class Proposition(_Model):
-    """A statement about one answer that is true or not; `judge.mode: propositions` asks for it."""
-
-    text: Text
-    """A sentence about the answer, for example: The response asks for consent."""
-    weight: float = Field(default=1.0, ge=-1000, le=1000)
-    """What it counts for, relative to the others; below 0 where it should not be true."""
-
-
-class Principle(_Model):
-    """One rule, in the four wordings that the loop needs."""
-
-    id: Slug
-    """Unique name, for example `honesty.admit-uncertainty`. Draws and labels refer to it."""
-    text: Text
-    """The principle itself, as one would tell a colleague."""
-    critique: Text
-    """Asks a critic how an answer falls short of the principle."""
-    revise: Text
-    """Asks for a rewrite that follows the principle."""
-    judge: Text
-    """Asks which of two answers follows the principle better."""
-    tags: tuple[Slug, ...] = ()
-    """Free labels, for choosing principles and for reports."""
-    weight: float = Field(default=1.0, gt=0, le=1000)
-    """How often the principle is drawn, relative to the others."""
-    propositions: tuple[Proposition, ...] = ()
-    """Statements that tell whether an answer follows it, for `judge.mode: propositions`."""
-    note: str = ""
-    """Where the principle comes from, and why it is worded so. For people; not hashed."""
-
-
-class Family(_Model):
-    """A file `principles/<family>.yaml`: principles about one subject, for reuse."""
-
-    format: Literal[1]
-    """The version of this file format."""
-    family: Slug
-    """The name that constitutions include; the same as the file's."""
-    summary: str
-    """One sentence on what the family is for."""
-    principles: tuple[Principle, ...] = Field(min_length=1)
-    """The principles, in any order."""
-
-
-class Include(_Model):
-    """Takes principles from a family: all of them, or those with the given ids or tags."""
-
-    family: Slug
-    """Name of a file in `principles/`."""
-    ids: tuple[Slug, ...] = ()
-    """Only these principles."""
-    tags: tuple[Slug, ...] = ()
-    """Only principles that carry at least one of these tags."""
-    weight: float | None = Field(default=None, gt=0, le=1000)
-    """Replaces the weight of every principle taken."""
-
-
-class ConstitutionFile(_Model):
-    """A file `constitution/<name>/<version>.yaml`, as written."""
-
-    format: Literal[1]
-    """The version of this file format."""
-    name: Slug
-    """The same as the folder's."""
-    version: Version
-    """Semantic version; a released file is never edited."""
-    summary: str
-    """One or two sentences: for whom, and what it wants."""
-    include: tuple[Include, ...] = ()
-    """Principles taken from families."""
-    principles: tuple[Principle, ...] = ()
-    """Principles of its own."""
-
-
-class Constitution(_Model):
+class Constitution(Model):
     """A resolved constitution: all principles in place, sorted by id, ready to be used."""
 
-    name: Slug
-    version: Version
+    name: str
+    version: str
     summary: str
     principles: tuple[Principle, ...] = Field(min_length=1)
+    preamble: str = ""
+    priorities: tuple[str, ...] = ()
+    aggregate: Aggregate | None = None
+    origins: dict[str, str] = Field(default_factory=dict)
+    """Where each principle comes from, by id: `family tone`, `harmless-helpful@1.0.0`, `own`."""
 
     @cached_property
     def hash(self) -> str:
         """SHA-256 of the meaning: what a model or a draw can notice.
 
         The order of principles, their notes and the summary, comments and YAML layout do not
-        count; neither do name and version, which only say what the meaning is called.
+        count; neither do name and version, which only say what the meaning is called. Nor does it
+        matter how the principles came together.
         """
-        return content_hash(
-            [
-                {"id": p.id, "text": p.text, "critique": p.critique, "revise": p.revise}
-                | {"judge": p.judge, "tags": sorted(p.tags), "weight": p.weight}
-                # Left out where there are none, so that older constitutions keep their hash.
-                | (
-                    {"propositions": [[q.text, q.weight] for q in p.propositions]}
-                    if p.propositions
-                    else {}
-                )
-                for p in sorted(self.principles, key=lambda p: p.id)
-            ]
-        )
+        principles = [p.meaning() for p in sorted(self.principles, key=lambda p: p.id)]
+        ordered = [list(group) for group in self._groups() if group]
+        later = {
+            "preamble": self.preamble,
+            "aggregate": self.aggregate,
+            # With one level there is no order.
+            "priorities": ordered if len(ordered) > 1 else None,
+        }
+        # Left out where they say nothing, so that older constitutions keep their hash.
+        said = {key: value for key, value in later.items() if value}
+        return content_hash([*principles, said] if said else principles)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy whose hash is its own: pydantic would carry the cached one over."""
         copied = super().model_copy(update=update, deep=deep)
-        for cached in ("hash", "_by_id"):
+        for cached in _CACHED:
             copied.__dict__.pop(cached, None)
         return copied
 
@@ -146,6 +73,15 @@ class Constitution(_Model):
     def label(self) -> str:
         """`name@version`."""
         return f"{self.name}@{self.version}"
+
+    @cached_property
+    def ranked(self) -> tuple[Principle, ...]:
+        """The principles by priority, then weight, then id."""
+        return tuple(sorted(self.principles, key=lambda p: (self._levels[p.id], -p.weight, p.id)))
+
+    def level(self, principle_id: str) -> int:
+        """The place of a principle in `priorities`, 0 for the highest; last where none names it."""
+        return self._levels[principle_id]
 
     def __getitem__(self, principle_id: str) -> Principle:
         """The principle with this id.
@@ -155,6 +91,28 @@ class Constitution(_Model):
         """
         return self._by_id[principle_id]
 
+    def __contains__(self, principle_id: object) -> bool:
+        """Whether there is a principle with this id."""
+        return principle_id in self._by_id
+
+    def only(self, kept: tuple[Principle, ...]) -> Constitution | None:
+        """The same with only these of its principles; None when there are none."""
+        if len(kept) == len(self.principles):
+            return self
+        return self.model_copy(update={"principles": kept}) if kept else None
+
+    def _groups(self) -> list[list[str]]:
+        """Ids by level, each in the first entry that names it."""
+        groups: list[list[str]] = [[] for _ in range(len(self.priorities) + 1)]
+        for p in sorted(self.principles, key=lambda p: p.id):
+            found = (i for i, one in enumerate(self.priorities) if chosen_by(one, p))
+            groups[next(found, len(self.priorities))].append(p.id)
+        return groups
+
     @cached_property
     def _by_id(self) -> dict[str, Principle]:
         return {p.id: p for p in self.principles}
+
+    @cached_property
+    def _levels(self) -> dict[str, int]:
+        return {one: level for level, ids in enumerate(self._groups()) for one in ids}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cai.constitution.models import ConstitutionFile, Family
+from cai.constitution.cases import CaseFile
+from cai.constitution.files import ConstitutionFile, Family
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,8 @@ def editor_schemas() -> dict[str, str]:
     import orjson
 
     schemas = {}
-    for name, model in (("constitution", ConstitutionFile), ("family", Family)):
+    models = (("constitution", ConstitutionFile), ("family", Family), ("cases", CaseFile))
+    for name, model in models:
         schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
         schema |= model.model_json_schema()
         option = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cai.config import ModelConfig, ModelsConfig
     from cai.engines.base import Engine
 
-__all__ = ["Engines", "open_engine", "open_engines"]
+__all__ = ["Engines", "open_engine", "open_engines", "open_judges"]
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,19 @@ def open_engines(models: ModelsConfig) -> Engines:
         judges,
         opened[fallback] if fallback else None,
     )
+
+
+def open_judges(models: ModelsConfig) -> Engines:
+    """Engines for the roles that judge; no other model is opened.
+
+    Raises:
+        ConfigError: as `open_engine`.
+        MissingExtraError: as `open_engine`.
+    """
+    panel = tuple(map(open_engine, models.judges))
+    judge = panel[0] if panel else open_engine(models.judge or models.critic or models.policy)
+    fallback = open_engine(models.fallback_judge) if models.fallback_judge else None
+    return Engines(judge, judge, judge, panel, fallback)
 
 
 def _for_roles(error: CaiError, players: list[str]) -> CaiError:

@@ -17,15 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Literal
 
+    from cai.constitution.models import Aggregate
     from cai.records import PrincipleVerdict, VerdictOutcome
 
-__all__ = ["commonest", "outcome_of", "pool", "pool_judges", "worst_case"]
+__all__ = ["by_priority", "commonest", "outcome_of", "pool", "pool_judges", "worst_case"]
 
 
 def pool(
     ps: Sequence[float],
     weights: Sequence[float],
-    how: Literal["mean", "median", "weighted", "worst"],
+    how: Aggregate,
+    *,
+    levels: Sequence[int] = (),
+    tie_band: float = 0.0,
 ) -> float:
     """One probability from those under several principles (`judge.aggregate`).
 
@@ -33,8 +37,13 @@ def pool(
         ps: at least one.
         weights: of the principles; they count for `weighted` alone.
         how: `mean`, `median` (of an even number the mean of the middle two), `weighted`:
-            Σ w_i p_i / Σ w_i, or `worst`, see `worst_case`.
+            Σ w_i p_i / Σ w_i, `worst`, see `worst_case`, or `priority`, see `by_priority`.
+        levels: place of each principle in the constitution's priorities, 0 for the highest;
+            needed for `priority`.
+        tie_band: for `priority`: means within ½ ± this decide nothing.
     """
+    if how == "priority":
+        return by_priority(ps, levels, tie_band)
     if how == "median":
         return median(ps)
     if how == "weighted":
@@ -55,6 +64,20 @@ def worst_case(ps: Sequence[float]) -> float:
     if min(ps) > 0.5:
         return min(ps)
     return min(0.5, max(ps))
+
+
+def by_priority(ps: Sequence[float], levels: Sequence[int], tie_band: float) -> float:
+    """The mean of the highest level that decides; the mean of all where none does.
+
+    A lexicographic order of goods: what is lower in rank counts only between answers that the
+    higher ranks leave equal, which here means a mean within ½ ± `tie_band`.
+    """
+    for level in sorted(set(levels)):
+        own = [p for p, at in zip(ps, levels, strict=True) if at == level]
+        mean = sum(own) / len(own)
+        if hard_label(mean, tie_band) != "tie":
+            return mean
+    return sum(ps) / len(ps)
 
 
 def pool_judges(

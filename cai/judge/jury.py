@@ -10,7 +10,7 @@ from cai.judge.ensemble import outcome_of, pool, pool_judges
 from cai.records import JudgeVerdict, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cai.config import JudgeConfig
     from cai.constitution.models import Principle
@@ -35,6 +35,7 @@ class _Finding:
     verdicts: tuple[PrincipleVerdict, ...]
     p: float | None
     weight: float
+    level: int
 
 
 class Jury:
@@ -47,7 +48,12 @@ class Jury:
     """
 
     def __init__(
-        self, seats: Sequence[Seat], config: JudgeConfig, fallback: Seat | None = None
+        self,
+        seats: Sequence[Seat],
+        config: JudgeConfig,
+        fallback: Seat | None = None,
+        *,
+        level: Callable[[str], int] = lambda _: 0,
     ) -> None:
         """Take the judges.
 
@@ -55,10 +61,12 @@ class Jury:
             seats: at least one; several are a panel.
             config: of the judge.
             fallback: asked where the others give no verdict.
+            level: the place of a principle in the constitution's priorities, 0 for the highest.
         """
         self._seats = tuple(seats)
         self._config = config
         self._fallback = fallback
+        self._level = level
 
     async def judge(
         self,
@@ -82,7 +90,7 @@ class Jury:
             *(self._under(conversation, first, second, group) for group in principles)
         )
         verdicts = tuple(verdict for finding in found for verdict in finding.verdicts)
-        p = self._pooled([(finding.p, finding.weight) for finding in found])
+        p = self._pooled([(finding.p, finding) for finding in found])
         return Verdict(
             outcome_of(p, verdicts, self._config.tie_band),
             verdicts,
@@ -101,7 +109,10 @@ class Jury:
             verdict = await seat.judge.under(conversation, first, second, group)
             return replace(verdict, judge=seat.name) if seat.name else verdict
 
-        weight = sum(principle.weight for principle in group)
+        rank = (
+            sum(principle.weight for principle in group),
+            min(self._level(principle.id) for principle in group),
+        )
         verdicts = tuple(await asyncio.gather(*map(ask, self._seats)))
         p = pool_judges(verdicts, self._config.panel)
         if len(verdicts) == 1:
@@ -109,27 +120,33 @@ class Jury:
             p = verdicts[0].p
         outcome = outcome_of(p, verdicts, self._config.tie_band)
         if self._fallback is None or outcome not in self._config.fallback_on:
-            return _Finding(verdicts, p, weight)
+            return _Finding(verdicts, p, *rank)
         told = await ask(self._fallback)
         if told.p is None:
-            return _Finding((*verdicts, told), p, weight)
+            return _Finding((*verdicts, told), p, *rank)
         overruled = (replace(verdict, superseded=True) for verdict in verdicts)
-        return _Finding((*overruled, told), told.p, weight)
+        return _Finding((*overruled, told), told.p, *rank)
 
     def _by_judge(self, found: Sequence[_Finding]) -> tuple[JudgeVerdict, ...]:
         names = [seat.name for seat in (*self._seats, self._fallback) if seat is not None]
         summed = []
         for name in names:
-            own = [(v, f.weight) for f in found for v in f.verdicts if v.judge == name]
+            own = [(v, f) for f in found for v in f.verdicts if v.judge == name]
             if own:
-                p = self._pooled([(verdict.p, weight) for verdict, weight in own])
+                p = self._pooled([(verdict.p, finding) for verdict, finding in own])
                 outcome = outcome_of(p, [verdict for verdict, _ in own], self._config.tie_band)
                 summed.append(JudgeVerdict(name, outcome, p))
         return tuple(summed)
 
-    def _pooled(self, found: Sequence[tuple[float | None, float]]) -> float | None:
-        given = [(p, weight) for p, weight in found if p is not None]
+    def _pooled(self, found: Sequence[tuple[float | None, _Finding]]) -> float | None:
+        given = [(p, finding) for p, finding in found if p is not None]
         if not given:
             return None
-        ps, weights = zip(*given, strict=True)
-        return pool(ps, weights, self._config.aggregate)
+        ps, under = zip(*given, strict=True)
+        return pool(
+            ps,
+            [finding.weight for finding in under],
+            self._config.aggregate or "mean",
+            levels=[finding.level for finding in under],
+            tie_band=self._config.tie_band,
+        )

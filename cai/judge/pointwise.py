@@ -117,6 +117,24 @@ class PointwiseJudge:
         questions = [{"proposition": proposition} for proposition in propositions]
         return await self._ask_all(conversation, answer, questions)
 
+    async def rate(self, conversation: Sequence[Message], answer: str) -> PointwiseVerdict:
+        """What a template finds that shows neither principles nor a statement.
+
+        Args:
+            conversation: the prompt.
+            answer: to it.
+
+        Raises:
+            ConfigError: the template shows more than the two.
+            EngineError: the judge could not be asked.
+        """
+        if more := sorted(self._template.inputs - {"conversation", "response"}):
+            raise ConfigError(
+                f"The template score/{self._template.name} also shows '{more[0]}', which nobody "
+                "gives it here. Choose one that shows conversation and response alone."
+            )
+        return await self._ask_all(conversation, answer, [{}])
+
     async def _ask_all(
         self, conversation: Sequence[Message], answer: str, questions: Sequence[dict[str, Any]]
     ) -> PointwiseVerdict:

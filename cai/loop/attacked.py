@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from cai.engines.factory import Engines, open_engine
+from cai.engines.factory import open_judges
 from cai.engines.memo import Meter
 from cai.hashing import content_hash
 from cai.judge.attacks import Case, Target, run_trials
 from cai.loop.callers import open_callers
-from cai.loop.draw import draw_principles
 from cai.loop.judging import judging_stage, open_jury
 from cai.loop.plan import for_judging, load_templates, make_plan
 from cai.loop.secret import quoting_secret
+from cai.loop.under import judged_under
 from cai.store import RunStore
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from cai.config import Config
     from cai.constitution.models import Constitution
+    from cai.engines.factory import Engines
     from cai.judge.attacks import Suite, Trial
     from cai.loop.plan import Plan
     from cai.records import Pair, Prompt
@@ -58,7 +58,7 @@ async def attack(
         FatalEngineError: the judge cannot be asked any more; what was answered is kept.
         StoreError: another process writes to the folder, or it cannot be written.
     """
-    ours = engines or _judges(config)
+    ours = engines or open_judges(config.models)
     await ours.start()
     try:
         with RunStore.open(folder, durable=config.runtime.durable) as store:
@@ -85,15 +85,6 @@ async def attack(
             await ours.close()
 
 
-def _judges(config: Config) -> Engines:
-    """The models that judge; no other one is opened."""
-    models = config.models
-    panel = tuple(map(open_engine, models.judges))
-    judge = panel[0] if panel else open_engine(models.judge or models.critic or models.policy)
-    fallback = open_engine(models.fallback_judge) if models.fallback_judge else None
-    return Engines(judge, judge, judge, panel, fallback)
-
-
 def _plan(config: Config, constitution: Constitution, quoting: Quoting, engines: Engines) -> Plan:
     # Orders are asked for one by one, because the text of an attack depends on the place.
     judge = config.judge.model_copy(update={"quoting": quoting, "orders": "first"})
@@ -104,18 +95,6 @@ def _plan(config: Config, constitution: Constitution, quoting: Quoting, engines:
 
 def _case(plan: Plan, prompt: Prompt, pair: Pair) -> Case:
     """The pair under the principles under which a run judges it."""
-    judge, constitution = plan.config.judge, plan.scopes.of(prompt)
     name = content_hash([prompt.id, pair.first, pair.second])[:16]
-    case = Case(name, prompt.messages, pair.first, pair.second, ())
-    if judge.scope != "drawn":
-        ranked = tuple(sorted(constitution.principles, key=lambda p: (-p.weight, p.id)))
-        groups = (ranked,) if judge.scope == "constitution" else tuple((p,) for p in ranked)
-        return replace(case, principles=groups)
-    drawn = draw_principles(
-        constitution,
-        plan.config.loop.seed,
-        prompt.id,
-        f"judge {pair.first_name} | {pair.second_name}",
-        judge.principles,
-    )
-    return replace(case, principles=tuple((principle,) for principle in drawn))
+    groups = tuple(tuple(group) for group in judged_under(plan, prompt, pair))
+    return Case(name, prompt.messages, pair.first, pair.second, groups)

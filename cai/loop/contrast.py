@@ -111,8 +111,7 @@ def _under(
     In all else both answers are asked for in the same way, so nothing but the principles tells
     them apart.
     """
-    ranked = sorted(constitution.principles, key=lambda p: (-p.weight, p.id))
-    text = "\n".join(f"- {' '.join(principle.text.split())}" for principle in ranked)
+    text = "\n".join(f"- {' '.join(p.text.split())}" for p in constitution.ranked)
     head = [Message(m.role, m.content.replace(_PLACE, text)) for m in _head(template)]
     rest = plain.render({}, prompt)
     shared = len(head) + plain.shared

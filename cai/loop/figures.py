@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from cai.loop.measured import ENOUGH_CALLS
 from cai.loop.rehearse import SCENARIOS, rehearse
 from cai.records import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from cai.loop.changes import Changes
     from cai.loop.measured import Measured
+    from cai.loop.memory import Known
     from cai.loop.plan import Plan
     from cai.loop.rehearse import Lane
+    from cai.loop.replanned import Replanned
     from cai.records import Prompt
     from cai.store.facts import StageTotals
 
@@ -22,13 +26,13 @@ __all__ = [
     "Range",
     "measured_figures",
     "rehearsed_figures",
+    "replanned_figures",
     "total",
     "with_measured_tokens",
 ]
 
 _CALLS = 4_000
 """Requests that are rendered for the high value, and those of one prompt more."""
-_ENOUGH_CALLS = 20
 _LEAST_MARGIN, _MOST_MARGIN = 0.05, 0.5
 
 
@@ -47,6 +51,17 @@ class Range:
     def __mul__(self, factor: float) -> Range:
         """The same for so many."""
         return Range(self.low * factor, self.likely * factor, self.high * factor)
+
+    @classmethod
+    def spanned(cls, values: Sequence[float], margin: float) -> Self:
+        """From three values, with a margin, as a share, on both sides."""
+        low, likely, high = values
+        return cls(min(low, likely) * (1.0 - margin), likely, max(high, likely) * (1.0 + margin))
+
+    @property
+    def values(self) -> tuple[float, float, float]:
+        """Low, likely, high."""
+        return self.low, self.likely, self.high
 
 
 def total(ranges: Iterable[Range]) -> Range:
@@ -94,7 +109,7 @@ def with_measured_tokens(figures: Mapping[Lane, Figures], stored: Measured) -> d
     measured = dict(figures)
     for lane, its in figures.items():
         totals = stored.totals.get(lane[0])
-        if totals and totals.calls >= _ENOUGH_CALLS:
+        if totals and totals.calls >= ENOUGH_CALLS:
             measured[lane] = _with_tokens(its.calls, totals, totals.calls)
     return measured
 
@@ -146,3 +161,40 @@ def rehearsed_figures(
         for lane in lanes
     }
     return figures, Range(*(tally.pairs / tally.prompts for tally in tallies)), high.prompts
+
+
+def replanned_figures(found: Replanned, stored: Measured, changes: Changes) -> dict[Lane, Figures]:
+    """Figures of all calls that a changed plan makes, as if they were of one row.
+
+    Tokens read come from the requests themselves, corrected by what the answered ones of the lane
+    have really taken; tokens generated are as in the answered calls of the stage, where there are
+    enough of the same model.
+    """
+    figures = {}
+    for lane, tally in found.lanes.items():
+        stage, role = lane
+        totals = stored.totals.get(stage)
+        if changes.model(role) or totals is None or totals.calls < ENOUGH_CALLS:
+            lengths = (scenario.length for scenario in SCENARIOS)
+            written = [n * share for n, share in zip(tally.max_tokens, lengths, strict=True)]
+            cached = 0.0
+        else:
+            mean = _around(totals.completion_tokens / totals.calls, totals.calls)
+            written = [n * m for n, m in zip(tally.calls, mean.values, strict=True)]
+            cached = totals.cached_tokens / totals.prompt_tokens if totals.prompt_tokens else 0.0
+        factor = _per_estimated(found.known.get(lane))
+        read = [n * share for n, share in zip(tally.prompt_tokens, factor.values, strict=True)]
+        figures[lane] = Figures(
+            Range.spanned(tally.calls, found.margin),
+            Range.spanned(read, found.margin),
+            Range.spanned(written, found.margin),
+            cached,
+        )
+    return figures
+
+
+def _per_estimated(known: Known | None) -> Range:
+    """Tokens of a request for each that the rule of thumb counts."""
+    if known is None or known.calls < ENOUGH_CALLS or not known.actual:
+        return Range(1.0, 1.0, 1.0)
+    return _around(known.actual / known.estimated, known.calls)

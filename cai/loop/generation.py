@@ -65,7 +65,8 @@ class Generation:
 
         Args:
             config: the whole config.
-            constitution: in place of the one that the config names.
+            constitution: in place of the one that the config names. That one is pinned when the run
+                begins (`cai.constitution.lock`), and read anew with `update`.
             prompts: in place of the file that the config names.
             engines: in place of those that the config describes. After `stream` they are still
                 open; after a synchronous run they are closed, because their event loop ends, and
@@ -78,13 +79,16 @@ class Generation:
             UsageError: config, constitution, templates or prompts cannot be used.
             MissingExtraError: an engine needs packages that are not installed.
         """
-        from cai.constitution import load_constitution
+        from cai.constitution.lock import resolve_locked
         from cai.engines import open_engines
 
         self.config = config
         self.shard = shard
         self.folder = shard.folder(Path(config.run)) if shard else Path(config.run)
-        self.constitution = constitution or load_constitution(config.constitution)
+        self._named = constitution is None
+        self.constitution = constitution or resolve_locked(
+            config.constitution, Path(config.run), update=update
+        )
         self.templates = for_judging(load_templates(config), config, self.constitution)
         self.source: PromptSource = open_source(config.prompts, prompts)
         self.progress = Progress()
@@ -239,6 +243,8 @@ class Generation:
                 async for row in rows:
                     progress.done += not row.failed
                     progress.failed += row.failed
+                    if row.failed:
+                        progress.reasons[row.error] += 1
                     yield row
             if self.shard:
                 # Only a whole pass knows how many different prompts fall to a shard.
@@ -268,6 +274,8 @@ class Generation:
         Returns:
             The epoch of the prompt file and the number of this start.
         """
+        from cai.constitution.lock import write_lock
+
         before = store.meta("asked")
         changed = changed_keys(before, plan.asked) if before is not None else ()
         if fixed := tuple(key for key in changed if key.startswith("split.")):
@@ -283,6 +291,8 @@ class Generation:
         start = (store.meta("start") or 0) + 1
         shard = {"shard": str(self.shard)} if self.shard else {}
         store.set_meta(**_facts(self, plan), **shard, epoch=epoch, start=start)
+        if self._named:
+            write_lock(self.config.constitution, self.constitution, Path(self.config.run))
         if before is None:
             store.set_meta(created=datetime.now(UTC).isoformat(timespec="seconds"))
         return epoch, start
@@ -323,7 +333,8 @@ def _changed_message(folder: Path, before: Any, plan: Plan, changed: tuple[str, 
     ]
     advice = (
         "Go on with --update: answers that are still asked for stay valid, only the others are "
-        "asked anew. Or keep the old run and choose a new folder with --run."
+        "asked anew; 'cai plan' says which and what they cost. Or keep the old run and choose a "
+        "new folder with --run."
     )
     return "\n".join([f"The run {folder} asked something else before. Changed:", *lines, advice])
 

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from cai.config import Config, ModelsConfig
-    from cai.constitution.models import Constitution
+    from cai.constitution.models import Aggregate, Constitution
     from cai.judge.pairwise import Asking
     from cai.loop.plan import Plan
     from cai.records import Stage
     from cai.templates import Template
 
 __all__ = [
+    "aggregate_of",
     "judging_stage",
     "judging_template",
     "logprobs_of",
@@ -46,7 +47,9 @@ def open_jury(
         logprobs: in place of what the config says of each model.
         secret: key of the codes that `judge.quoting: nonce` puts into delimiters.
     """
-    judge = plan.config.judge
+    judge = plan.config.judge.model_copy(
+        update={"aggregate": aggregate_of(plan.config, plan.constitution)}
+    )
     template = plan.templates[judging_stage(plan.config)].with_secret(secret)
 
     def seat(role: str) -> Seat:
@@ -62,7 +65,21 @@ def open_jury(
         )
 
     members = [seat(role) for role in plan.judges if role != _FALLBACK]
-    return Jury(members, judge, seat(_FALLBACK) if _FALLBACK in plan.judges else None)
+    fallback = seat(_FALLBACK) if _FALLBACK in plan.judges else None
+    return Jury(members, judge, fallback, level=plan.constitution.level)
+
+
+def aggregate_of(config: Config, constitution: Constitution) -> Aggregate:
+    """How verdicts under several principles become one: as the config says, or the constitution.
+
+    Where principles are drawn, heavier ones are drawn more often, so that a constitution's
+    `weighted` would count weights twice; a plain mean counts them once.
+    """
+    if config.judge.aggregate is not None:
+        return config.judge.aggregate
+    if constitution.aggregate == "weighted" and config.judge.scope == "drawn":
+        return "mean"
+    return constitution.aggregate or "mean"
 
 
 def judging_stage(config: Config) -> Stage:
@@ -89,29 +106,26 @@ def judging_template(template: Template, config: Config, constitution: Constitut
         template = template.with_nonces()
     if not config.judge.preamble:
         return template
-    if not constitution.summary.strip():
+    shown = " ".join((constitution.preamble or constitution.summary).split())
+    if not shown:
         raise ConfigError(
-            f"judge.preamble shows the summary of the constitution, but {constitution.label} has "
-            "none. Write one, or set judge.preamble: false."
+            "judge.preamble shows the preamble of the constitution, or its summary, but "
+            f"{constitution.label} has neither. Write one, or set judge.preamble: false."
         )
-    return template.with_preamble(" ".join(constitution.summary.split()))
+    return template.with_preamble(shown)
 
 
 def require_judgeable(config: Config, constitution: Constitution) -> None:
-    """Refuse a constitution that lacks what the mode asks about.
+    """Refuse a constitution that lacks what its verdicts are put together by.
 
     Raises:
-        ConfigError: a principle has no propositions, and `judge.mode: propositions` needs them.
+        ConfigError: it is to aggregate by priority and has no priorities.
     """
-    if config.judge.mode != "propositions":
-        return
-    without = [p.id for p in constitution.principles if not p.propositions]
-    if without:
-        more = f" and {len(without) - 3} more" if len(without) > 3 else ""
+    if aggregate_of(config, constitution) == "priority" and not constitution.priorities:
         raise ConfigError(
-            "judge.mode: propositions needs statements under every principle; "
-            f"{constitution.label} has none under {', '.join(without[:3])}{more}. Add "
-            "'propositions: [{text: ..., weight: 1}]' to them, or choose another mode."
+            f"aggregate: priority needs an order of principles, and {constitution.label} has no "
+            "'priorities'. Add them to the constitution, highest first, such as priorities: "
+            "['harmlessness.*', 'tag:honesty'], or choose another aggregate."
         )
 
 

@@ -7,15 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cai.loop.contrast import contrast_pair
-from cai.loop.draw import draw_principles
 from cai.loop.pairing import best_worst, confirmed, partners
 from cai.loop.text import same_text
+from cai.loop.under import judged_under
 from cai.records import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cai.constitution.models import Principle
     from cai.loop.walk import Walk
     from cai.records import Response, Revision
 
@@ -76,27 +75,9 @@ async def _judged(walk: Walk, pair: Pair) -> Pair:
     if pair.constructed is not None:
         return pair
     verdict = await walk.desk.judge.judge(
-        walk.prompt.messages, pair.first, pair.second, _principles(walk, pair)
+        walk.prompt.messages,
+        pair.first,
+        pair.second,
+        judged_under(walk.desk.plan, walk.prompt, pair),
     )
     return replace(pair, verdict=verdict)
-
-
-def _principles(walk: Walk, pair: Pair) -> list[Sequence[Principle]]:
-    """The groups of principles to judge under.
-
-    Drawn anew for each pair, apart from the draws of the rounds: a revision is not judged by the
-    very principle that made it more often than chance has it (2212.08073, §4.1 draws for each
-    comparison independently, too).
-    """
-    plan = walk.desk.plan
-    if plan.config.judge.scope != "drawn":
-        ranked = sorted(walk.constitution.principles, key=lambda p: (-p.weight, p.id))
-        return [ranked] if plan.config.judge.scope == "constitution" else [(p,) for p in ranked]
-    drawn = draw_principles(
-        walk.constitution,
-        plan.config.loop.seed,
-        walk.prompt_id,
-        f"judge {pair.first_name} | {pair.second_name}",
-        plan.config.judge.principles,
-    )
-    return [(principle,) for principle in drawn]

@@ -54,7 +54,7 @@ class Plan:
     @cached_property
     def scopes(self) -> Scopes:
         """Which principles a prompt is under."""
-        return Scopes(self.config.prompts, self.constitution)
+        return Scopes(self.config, self.constitution)
 
 
 def load_templates(config: Config) -> dict[TemplateKey, Template]:
@@ -130,7 +130,7 @@ def for_judging(
             for some of the prompts.
     """
     require_judgeable(config, constitution)
-    Scopes(config.prompts, constitution)
+    Scopes(config, constitution)
     stage = judging_stage(config)
     return {**templates, stage: judging_template(templates[stage], config, constitution)}
 
@@ -169,8 +169,10 @@ def make_plan(
     }
     which: dict[str, Any] = {"prompts": prompts_hash}
     if limited := restrictions(config.prompts):
+        keys["prompts.principles"] = limited
+    if Scopes(config, constitution).by_tags:
         # Tags decide which principles a prompt is under, and they come from the prompt files.
-        keys |= {"prompts.principles": limited, **which}
+        keys |= which
     if config.prompts.mix:
         which["prompts.mix"] = [[one.share, list(one.tags)] for one in config.prompts.mix]
     determines = {k: v for k, v in keys.items() if not k.startswith("split.")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 from cai.engines.memo import Meter
@@ -15,7 +16,8 @@ class Progress:
     """Live counts of one start of a run; read it at any time.
 
     `total` is the number of different prompts if known. `before` rows were done by earlier
-    starts. `done` and `failed` rows are of this one. `repeated` prompts were read more than once.
+    starts. `done` and `failed` rows are of this one, and `reasons` counts why rows failed.
+    `repeated` prompts were read more than once.
     """
 
     total: int | None = None
@@ -23,6 +25,7 @@ class Progress:
     done: int = 0
     failed: int = 0
     repeated: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
     meter: Meter = field(default_factory=Meter)
     started: float = field(default_factory=time.monotonic)
 

@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from cai.loop.source import PromptSource
     from cai.records import Prompt, Request, Stage
 
-__all__ = ["SCENARIOS", "Lane", "Scenario", "Tally", "rehearse", "request_tokens", "spread"]
+__all__ = [
+    "SCENARIOS",
+    "Lane",
+    "Scenario",
+    "StandIn",
+    "Tally",
+    "evenly",
+    "filler",
+    "rehearse",
+    "request_tokens",
+    "spread",
+]
 
 Lane = tuple["Stage", str]
 """A stage and the role that answers it; the members of a panel answer the same stage."""
@@ -127,12 +138,12 @@ async def _rehearse(
     models = plan.config.models.roles
     # Only servers may keep log-probabilities to themselves.
     judges = {
-        role: _StandIn(
+        role: StandIn(
             plan, scenario, tally, scenario.logprobs or models[role].engine != "openai", role
         )
         for role in plan.judges
     }
-    writer = _StandIn(plan, scenario, tally, logprobs=False)
+    writer = StandIn(plan, scenario, tally, logprobs=False)
     # Nothing is sent, so any secret does: what counts is the length of the codes.
     jury = open_jury(plan, judges, secret=b"rehearsal")
     desk = Desk(plan=plan, policy=writer, critic=writer, judge=jury)
@@ -145,19 +156,28 @@ async def _rehearse(
     return tally
 
 
-class _StandIn:
+class StandIn:
     """Takes the place of a model behind the memo."""
 
     def __init__(
         self, plan: Plan, scenario: Scenario, tally: Tally, logprobs: bool, role: str = ""
     ) -> None:
+        """Answer as a scenario has it.
+
+        Args:
+            plan: its templates have the labels.
+            scenario: what is assumed of the answers.
+            tally: counts the requests.
+            logprobs: whether log-probabilities are given.
+            role: that is counted; the one of the stage when empty.
+        """
         self._labels = plan.templates[judging_stage(plan.config)].labels
         self._nothing = plan.templates["critique"].nothing
         self._scenario = scenario
         self._tally = tally
         self._logprobs = logprobs
         self._role = role
-        self._clean = self._evenly(scenario.clean)
+        self._clean = evenly(scenario.clean)
         self._scored: dict[object, Answer] = {}
 
     async def ask(self, request: Request) -> Answer:
@@ -174,7 +194,7 @@ class _StandIn:
         length = max(1, round(request.sampling.max_tokens * self._scenario.length))
         self._tally.add((request.stage, self._role or ROLE_OF[request.stage]), request, length)
         number = sum(self._tally.calls.values())
-        text = f"{number} {_WORD * (length * _CHARACTERS_PER_TOKEN // len(_WORD))}"
+        text = f"{number} {filler(length)}"
         alternatives: tuple[TokenAlternative, ...] = ()
         outcome: Literal["answered"] = "answered"
         if request.stage in ("judge", "score"):
@@ -189,11 +209,16 @@ class _StandIn:
             text = self._nothing
         return Answer(str(number), Completion(text, outcome, first_logprobs=alternatives))
 
-    @staticmethod
-    def _evenly(share: float) -> Iterator[bool]:
-        """True in this share of cases, evenly spread."""
-        due = 0.5
-        while True:
-            due += share
-            yield due >= 1.0
-            due %= 1.0
+
+def evenly(share: float) -> Iterator[bool]:
+    """True in this share of cases, evenly spread, without end."""
+    due = 0.5
+    while True:
+        due += share
+        yield due >= 1.0
+        due %= 1.0
+
+
+def filler(tokens: int) -> str:
+    """A text that counts as so many tokens."""
+    return _WORD * (tokens * _CHARACTERS_PER_TOKEN // len(_WORD))

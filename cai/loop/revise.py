@@ -30,7 +30,7 @@ async def revise_rounds(walk: Walk, index: int, start: Response) -> tuple[Revisi
     text = start.text
     for number in range(1, plan.config.loop.rounds + 1) if text else ():
         (principle,) = draw_principles(
-            walk.constitution, plan.config.loop.seed, walk.prompt_id, number
+            plan.scopes.revising(walk.prompt), plan.config.loop.seed, walk.prompt_id, number
         )
         done = await _one_round(walk, index, number, text, principle)
         rounds.append(done)

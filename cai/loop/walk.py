@@ -67,6 +67,8 @@ class Walk:
         """
         plan = self.desk.plan
         try:
+            # Tags alone decide it, so it is known before anything is paid for.
+            plan.scopes.require(self.prompt)
             return await self._walk()
         except RowEngineError as error:
             return Row(self.prompt, plan.hash, error=str(error))

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cai.constitution import load_constitution
+from cai.constitution.lock import resolve_locked, write_lock
 from cai.loop.shard import check_begun
 from cai.loop.source import open_source
 from cai.scale.drive import Drive
@@ -64,10 +64,11 @@ def spread(
 
     config = config.model_copy(update={"run": str(Path(config.run).absolute())})
     run = Path(config.run)
-    constitution = load_constitution(config.constitution)
+    constitution = resolve_locked(config.constitution, run, update=update)
     source = open_source(config.prompts, None)
     shards = shards_of(run, workers, source.total)
     check_begun(run, shards[0])
+    write_lock(config.constitution, constitution, run)
     order = Order(shared_limits(config, workers), constitution, update, engines)
     with closing(RayCrew(order, min(workers, len(shards)), address, gpus)) as crew:
         drive = Drive(crew, shards, workers, source.total)

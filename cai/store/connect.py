@@ -15,16 +15,18 @@ from cai.store.schema import DDL, SCHEMA_VERSION
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["connect_reader", "connect_writer", "lock_run", "locked_since"]
+__all__ = ["PIPELINE_LOCK", "connect_reader", "connect_writer", "lock_run", "locked_since"]
 
 _LOCK = "run.lock"
+PIPELINE_LOCK = "pipeline.lock"
+"""Held by `cai run`, whose stages lock and unlock the run itself."""
 _PATIENCE_S = 0.25
 _CACHE_KB = 16_000
 _LOG_PAGES = 4_000
 _STATEMENTS = 256
 
 
-def lock_run(folder: Path) -> IO[str]:
+def lock_run(folder: Path, name: str = _LOCK) -> IO[str]:
     """Create the folder and take its lock; the system lets go of it when the process ends.
 
     The time of the lock file's last change says since when the lock is held.
@@ -34,7 +36,7 @@ def lock_run(folder: Path) -> IO[str]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = (folder / _LOCK).open("a")
+        handle = (folder / name).open("a")
     except OSError as error:
         raise StoreError(
             f"Cannot write to the run folder {folder}: {error.strerror}. Choose another with --run."
@@ -53,10 +55,10 @@ def lock_run(folder: Path) -> IO[str]:
     return handle
 
 
-def locked_since(folder: Path) -> float | None:
+def locked_since(folder: Path, name: str = _LOCK) -> float | None:
     """Since when a process has been writing to a run, in Unix seconds; None when none is."""
     try:
-        with (folder / _LOCK).open() as handle:
+        with (folder / name).open() as handle:
             if _flock(handle, fcntl.LOCK_SH):
                 return None
             return os.fstat(handle.fileno()).st_mtime

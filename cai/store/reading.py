@@ -40,6 +40,13 @@ class RunReader:
         found = self._reader.first("SELECT value FROM meta WHERE key = ?", key)
         return orjson.loads(found[0]) if found else None
 
+    def metas(self, prefix: str) -> dict[str, Any]:
+        """Facts whose keys begin so, by the rest of their keys."""
+        found = self._reader.select(
+            "SELECT key, value FROM meta WHERE substr(key, 1, ?) = ?", len(prefix), prefix
+        )
+        return {key.removeprefix(prefix): orjson.loads(value) for key, value in found}
+
     def completion(self, request_id: str) -> Completion | None:
         """What was answered to this request, or None if it was never answered."""
         found = self._reader.first("SELECT completion FROM calls WHERE request_id = ?", request_id)

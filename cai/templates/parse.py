@@ -91,8 +91,14 @@ def parse_template(text: str, name: str, stage: Stage, where: str) -> Template:
 
 def _rehearse(template: Template, where: str) -> None:
     """Render with stand-ins, so that a wrong field is found before the first paid call."""
-    words = dict.fromkeys(("id", "text", "critique", "revise", "judge", "note"), "x")
-    principle = SimpleNamespace(**words, tags=(), weight=1.0, propositions=())
+    words = dict.fromkeys(("id", "text", "critique", "revise", "judge", "source", "note"), "x")
+    lists = {
+        "examples": [SimpleNamespace(prompt="x", better="x", worse="x")],
+        "rubric": [SimpleNamespace(score=1, text="x")],
+        "propositions": [SimpleNamespace(text="x", weight=1.0)],
+    }
+    chosen = {"tags": (), "weight": 1.0, "framing": None, "applies_to": None}
+    principle = SimpleNamespace(**words, **lists, **chosen)
     shown = [template, template.with_preamble("x")] if template.preamble else [template]
     if template.quoting:
         shown.append(template.with_nonces().with_secret(b"x"))
@@ -103,8 +109,9 @@ def _rehearse(template: Template, where: str) -> None:
             variant.render({k: stand_ins.get(k, v) for k, v in values.items()})
         except Exception as error:  # whatever an expression in the template may raise
             raise ConfigError(
-                f"{where}: rendering fails: {error}. A principle has {', '.join(words)}, tags and "
-                "weight; 'principles' is a list of them; the other inputs are text."
+                f"{where}: rendering fails: {error}. A principle has "
+                f"{', '.join([*words, *chosen, *lists])}; 'principles' is a list of them; the "
+                "other inputs are text."
             ) from error
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import cai
 from cai.config import JudgeConfig
-from cai.constitution.models import Constitution, Principle, Proposition
+from cai.constitution import Constitution, Principle, Proposition
 from cai.engines import ScriptedEngine
 from cai.engines.memo import Answer
 from cai.judge import Jury, PairJudge, Seat, open_judge

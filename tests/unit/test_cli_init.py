@@ -17,7 +17,8 @@ from cai.intake import read_prompts
 from cai.yaml import read_yaml
 
 FILES = {
-    *("cai.yaml", "prompts.jsonl", "constitution.yaml", "config.schema.json"),
+    *("cai.yaml", "prompts.jsonl", "constitution.yaml", "cases.yaml"),
+    *("config.schema.json", "constitution.schema.json", "cases.schema.json"),
     *("README.md", ".gitignore"),
 }
 
@@ -72,10 +73,40 @@ def test_the_keys_that_are_commented_out_are_valid_too(project):
     assert config.prompts.limit == 3
 
 
+@pytest.mark.parametrize("name", ["constitution", "cases"])
+def test_editors_find_a_schema_beside_the_file_that_it_describes(project, name):
+    first = (project / f"{name}.yaml").read_text().splitlines()[0]
+    assert first == f"# yaml-language-server: $schema={name}.schema.json"
+    schema = json.loads((project / f"{name}.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    # Offline: all that it refers to is in the file itself.
+    assert all(
+        ref.startswith("#/") for ref in re.findall(r'"\$ref": "([^"]*)"', json.dumps(schema))
+    )
+    validator = jsonschema.Draft202012Validator(schema)
+    written = read_yaml(project / f"{name}.yaml")
+    validator.validate(written)
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate({**written, "principels": []})
+
+
 def test_the_constitution_is_clean(project):
     constitution = load_constitution(project / "constitution.yaml")
     assert "mine.name-a-next-step" in {p.id for p in constitution.principles}
-    assert not [finding for finding in lint(constitution) if finding.level == "error"]
+    assert lint(constitution) == []
+
+
+def test_what_the_readme_says_of_the_constitution_works(project, monkeypatch):
+    monkeypatch.chdir(project)
+    said = re.findall(r"^    cai (constitution .*?)  +#", (project / "README.md").read_text(), re.M)
+    assert [command.split()[1] for command in said] == ["lint", "test"]
+    linted = CliRunner().invoke(app, said[0].split())
+    assert (linted.exit_code, "no findings" in linted.output) == (0, True), linted.output
+    listed = CliRunner().invoke(app, [*said[1].split(), "--list"])
+    assert listed.exit_code == 0, listed.output
+    assert "next-step.sleep" in listed.output
+    cases = read_yaml(project / "cases.yaml")["cases"]
+    assert {case["principle"] for case in cases} == {"mine.name-a-next-step"}
 
 
 def test_the_prompts_can_be_read(project):

@@ -68,7 +68,9 @@ def test_show_leaves_out_an_empty_note(rules):
 def test_show_as_yaml_can_be_loaded_again(tmp_path, name):
     file = tmp_path / "whole.yaml"
     file.write_text(run("show", name, "--format", "yaml").output, encoding="utf-8")
-    assert load_constitution(file) == load_constitution(name)
+    # Where its principles come from is what the one file no longer says.
+    again, loaded = load_constitution(file), load_constitution(name)
+    assert again.model_copy(update={"origins": loaded.origins}) == loaded
 
 
 def test_show_as_json_has_the_hash_and_every_principle():

@@ -5,9 +5,15 @@ from cai.content import content_dir
 from cai.errors import ConfigError
 
 RELEASED = {
+    "children@1.0.0": "09ad5bf63c57f005",
     "customer-support@1.0.0": "3a034e0e4838c400",
     "harmless-helpful@1.0.0": "c190dcd73078c489",
+    "harmlessness@1.0.0": "c20c5536236a9f4a",
+    "helpful-direct@1.0.0": "4b8eb915cb319a2e",
     "helpful-honest@1.0.0": "a6698a36d0b638b6",
+    "honest-calibrated@1.0.0": "fc89f51fb0b2c473",
+    "medical-information@1.0.0": "8beb7a02464e4ac4",
+    "persona-lighthouse-keeper@1.0.0": "5349a19410a6f23e",
 }
 
 
@@ -163,11 +169,11 @@ def test_what_cannot_be_found_is_named_with_what_there_is(root, ref, said):
         ),
         (
             "include:\n  - family: colours\nprinciples:\n" + principle("colours.red"),
-            r"'colours\.red' comes twice: from 'include colours' and from 'its own principles'",
+            r"'colours\.red' comes twice: from 'family colours' and from 'its own principles'",
         ),
         (
-            "include:\n  - family: colours\n  - {family: colours, tags: [cold]}\n",
-            r"'colours\.blue' comes twice",
+            "include:\n  - family: colours\n  - {family: colours, tags: [cold], weight: 2}\n",
+            r"'colours\.blue' comes with two meanings: from 'family colours' and",
         ),
         ("principles:\n" + principle("a.b") * 2, r"'a\.b' comes twice"),
         ("include: []\n", "there is no principle"),
@@ -190,10 +196,18 @@ def test_a_file_named_by_a_version_agrees_with_its_path(tmp_path):
     assert load_constitution(free).label == "one@1.0.0"
 
 
-def test_a_file_in_the_layout_is_named_by_a_version(root):
-    write(root / "one/latest.yaml", constitution())
-    with pytest.raises(ConfigError, match=r"'latest' is not a version.*1\.0\.0\.yaml"):
+@pytest.mark.parametrize("name", ["1.0", "v1.0.0", "1.0.0.final"])
+def test_a_file_that_begins_like_a_version_is_one(root, name):
+    write(root / f"one/{name}.yaml", constitution())
+    with pytest.raises(ConfigError, match=rf"'{name}' is not a version.*1\.0\.0\.yaml"):
         load_constitution("one", root=root)
+
+
+def test_drafts_and_cases_lie_beside_the_versions(root):
+    write(root / "one/draft.yaml", constitution(version="3.0.0"))
+    write(root / "one/cases.yaml", "format: 1\n")
+    assert load_constitution("one", root=root).version == "1.10.0"
+    assert [info.name for info in list_constitutions(root)] == ["new", "one"]
 
 
 @pytest.mark.parametrize(

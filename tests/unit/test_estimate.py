@@ -236,12 +236,13 @@ def test_answered_calls_of_unfinished_rows_are_left_out(tmp_path: Path) -> None:
     assert "are answered already and left out" in invoke(path)
 
 
-def test_a_changed_config_takes_nothing_from_the_run(tmp_path: Path) -> None:
+def test_a_changed_config_takes_from_the_run_what_is_still_asked(tmp_path: Path) -> None:
     run_some(config(tmp_path, 12))
     found = estimate(config(tmp_path, 12, loop={"samples": 3}))
     assert found.changed == ("loop.samples",)
     assert (found.finished, found.measured, found.rehearsed) == (0, 0, 12)
-    assert calls(found)["sample"].likely == 36
+    # One sample more, and its pairs with the two that are there.
+    assert calls(found) == {"sample": Range(12, 12, 12), "judge": Range(48, 48, 48)}
 
 
 @pytest.mark.parametrize(
@@ -345,10 +346,12 @@ def test_the_command_tells_of_the_stored_run(tmp_path: Path) -> None:
     path = write(tmp_path)
     assert "20 of them done" in invoke(path)
     other = invoke(write(tmp_path, loop={"rounds": 2}))
-    assert "Changed: loop.rounds." in other
+    assert "~ loop.rounds 1 → 2: 20 critiques; about" in other
     prompts = tmp_path / "more.txt"
     prompts.write_text("What?\nWhy?\n", encoding="utf-8")
-    assert "Changed: loop.rounds, prompts." in invoke(path, "--prompts", prompts)
+    both = invoke(path, "--prompts", prompts)
+    assert "+ 2 new prompts: 4 samples; " in both
+    assert "- 20 prompts gone: nothing is asked for them" in both
 
 
 def test_a_wrong_config_is_refused(tmp_path: Path) -> None:

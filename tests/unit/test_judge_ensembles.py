@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 
 import cai
 from cai.cli.app import app
-from cai.config import ModelsConfig, parse_config
+from cai.config import JudgeConfig, ModelsConfig, parse_config
 from cai.engines import ScriptedEngine
 from cai.errors import ChangedRunError, ConfigError
 from cai.hashing import canonical_json
-from cai.judge import combine_principles, pool, pool_judges, worst_case
+from cai.judge import Jury, Seat, combine_principles, pool, pool_judges, worst_case
 from cai.loop.estimate import estimate
 from cai.loop.judging import self_preference
 from cai.records import JudgeVerdict, Pair, PrincipleVerdict, Verdict, load
@@ -35,7 +35,7 @@ from tests.unit.judge_helpers import (
 
 KIND_AND_TRUE = ((KIND,), (principle("true", 3.0),))
 ps = st.lists(st.floats(0, 1), min_size=1, max_size=6)
-HOW = ("mean", "median", "weighted", "worst")
+HOW = ("mean", "median", "weighted", "worst", "priority")
 
 
 def judged(*seats: Fixed, **options: Any) -> Verdict:
@@ -46,10 +46,12 @@ def judged(*seats: Fixed, **options: Any) -> Verdict:
 @given(ps=ps)
 def test_pooling_is_symmetric_under_swapping_the_pair(how: Any, ps: list[float]) -> None:
     weights = [1.0 + i for i in range(len(ps))]
-    pooled = pool(ps, weights, how)
+    levels = [i % 3 for i in range(len(ps))]
+    pooled = pool(ps, weights, how, levels=levels, tie_band=0.05)
     low, high = min(ps) - 1e-12, max(ps) + 1e-12
     assert (low <= pooled <= high) or (how == "worst" and pooled == 0.5)
-    assert pool([1 - p for p in ps], weights, how) == pytest.approx(1 - pooled)
+    turned = pool([1 - p for p in ps], weights, how, levels=levels, tie_band=0.05)
+    assert turned == pytest.approx(1 - pooled)
 
 
 @given(ps)
@@ -61,6 +63,26 @@ def test_pooling_as_numpy_has_it(ps: list[float]) -> None:
     margins = np.float64(ps) - 0.5
     expected = 0.5 + max(0, margins.min()) + min(0, margins.max())
     assert pool(ps, weights, "worst") == pytest.approx(expected)
+
+
+def test_the_highest_priority_that_decides_goes_first() -> None:
+    def by(ps: list[float], levels: list[int]) -> float:
+        return pool(ps, [1.0] * len(ps), "priority", levels=levels, tie_band=0.05)
+
+    assert by([0.9, 0.1, 0.2], [1, 0, 1]) == 0.1
+    # The highest level is a tie, so the next one decides; and all together where none does.
+    assert by([0.9, 0.52, 0.7], [1, 0, 1]) == pytest.approx(0.8)
+    assert by([0.52, 0.46], [0, 1]) == pytest.approx(0.49)
+
+
+def test_a_run_aggregates_by_the_priorities_of_its_constitution() -> None:
+    first, second = verdict(0.9), verdict(0.2, principle="true")
+    for order, expected in ((("kind", "true"), 0.9), (("true", "kind"), 0.2)):
+        seat = Fixed(kind=first, true=second)
+        found = Jury(
+            [Seat("", seat)], JudgeConfig(aggregate="priority", scope="each"), level=order.index
+        )
+        assert asyncio.run(found.judge(PROMPT, "one", "two", KIND_AND_TRUE)).p == expected
 
 
 def test_the_worst_case_is_the_least_margin_of_an_agreed_winner() -> None:

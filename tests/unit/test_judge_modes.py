@@ -22,11 +22,13 @@ from cai.judge.reasoning import average, clamp
 from cai.judge.weights import differences, fit_weights
 from cai.loop.estimate import estimate
 from cai.loop.plan import for_judging, load_templates
+from cai.loop.scope import Scopes
 from cai.records import (
     AnswerScore,
     Completion,
     OrderVerdict,
     PrincipleVerdict,
+    Prompt,
     Reasoning,
     Request,
     Row,
@@ -402,17 +404,20 @@ def test_the_switches_change_the_template_and_nothing_else(mode: str) -> None:
 def test_a_preamble_needs_a_summary() -> None:
     settings_ = config(preamble=True)
     silent = CONSTITUTION.model_copy(update={"summary": " "})
-    with pytest.raises(ConfigError, match="has none"):
+    with pytest.raises(ConfigError, match="has neither"):
         for_judging(load_templates(settings_), settings_, silent)
 
 
 def test_propositions_must_be_there() -> None:
     settings_ = config(mode="propositions")
-    bare = Constitution(
-        name="bare", version="1.0.0", summary="", principles=(KIND, principle("odd"))
-    )
-    with pytest.raises(ConfigError, match="none under odd"):
+    bare = Constitution(name="bare", version="1.0.0", summary="", principles=(principle("odd"),))
+    with pytest.raises(ConfigError, match=r"No principle of bare@1\.0\.0 has 'propositions'"):
         for_judging(load_templates(settings_), settings_, bare)
+    # One that has some is enough: the others are not judged under.
+    some = bare.model_copy(update={"principles": (KIND, principle("odd"))})
+    for_judging(load_templates(settings_), settings_, some)
+    judged = Scopes(settings_, some).judging(Prompt(PROMPT))
+    assert [p.id for p in judged.principles] == ["kind"]
 
 
 @pytest.mark.parametrize(

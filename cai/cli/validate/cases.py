@@ -41,7 +41,7 @@ def to_cases(
     from cai.errors import UsageError
     from cai.store import RunStore
     from cai.validation import Labels
-    from cai.validation.cases import as_yaml, find_cases
+    from cai.validation.cases import as_plain, find_cases
     from cai.validation.settings import settings_of
     from cai.validation.table import read_table
 
@@ -59,13 +59,21 @@ def to_cases(
         retired = set(read_table(labels).groups) if retire else set[str]()
         if retire:
             labels.retire(retired, "cases")
-    text = io.StringIO()
-    writer: Any = YAML(typ="safe", pure=True)
-    writer.default_flow_style, writer.sort_base_mapping_type_on_output = False, False
-    writer.dump({"format": 1, "cases": [as_yaml(case) for case in cases]}, text)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text.getvalue(), encoding="utf-8")
-    print_text(f"{len(cases):,} cases on which people and judge disagree: {target}")
+    told = [as_plain(case) for case in cases if case.expect != "tie"]
+    if told:
+        summary = f"Pairs of {run.name} on which people and the judge disagree."
+        text = io.StringIO()
+        writer: Any = YAML(typ="safe", pure=True)
+        writer.default_flow_style, writer.sort_base_mapping_type_on_output = False, False
+        writer.dump({"format": 1, "summary": summary, "cases": told}, text)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text.getvalue(), encoding="utf-8")
+        print_text(f"{len(told):,} cases on which people and judge disagree: {target}")
+        print_text(f"Try them with: cai constitution test NAME --own --cases {target}")
+    else:
+        print_text("No cases on which people and judge disagree about the better answer.")
+    if ties := len(cases) - len(told):
+        print_text(f"Left out: {ties:,} that people call a tie, which is no test of a preference.")
     if retire:
         print_text(
             f"All {len(retired):,} labelled prompt groups are held out no longer. Draw a new "

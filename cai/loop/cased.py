@@ -1,0 +1,183 @@
+"""The test cases of a constitution before the judge of a config, through a run store.
+
+Repeats differ in the seed alone, `loop.seed` + i: the seed of short samples, of a judge without
+log-probabilities, and of reasonings. A judge that is read from log-probabilities at temperature 0
+is asked the same again, which the memo answers; what tells of its doubts are the two orders and how
+close p is to one half.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cai.engines.factory import open_engines
+from cai.engines.memo import Meter
+from cai.errors import RowEngineError, UsageError
+from cai.judge.cases import CaseResult, Reading, read_verdict, settle
+from cai.loop.callers import open_callers, prompts_in_work
+from cai.loop.follows import follows_jury
+from cai.loop.judging import open_jury
+from cai.loop.plan import for_judging, load_templates, make_plan
+from cai.loop.schedule import in_work
+from cai.loop.secret import quoting_secret
+from cai.records import Prompt
+from cai.store import RunStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+    from pathlib import Path
+
+    from cai.config import Config
+    from cai.constitution.case_files import FoundCase
+    from cai.constitution.cases import Case
+    from cai.constitution.models import Constitution, Principle
+    from cai.engines.factory import Engines
+    from cai.judge import Jury
+    from cai.judge.pairwise import Asking
+    from cai.loop.plan import Plan
+
+__all__ = ["judging_only", "run_cases"]
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """Who is asked in one repeat: about two answers, and about one."""
+
+    pairs: Jury
+    answers: Jury
+
+
+async def run_cases(
+    config: Config,
+    constitution: Constitution,
+    cases: Sequence[FoundCase],
+    folder: Path,
+    *,
+    repeats: int = 1,
+    margin: float = 0.0,
+    engines: Engines | None = None,
+    meter: Meter | None = None,
+) -> AsyncGenerator[CaseResult]:
+    """Yield the result of each case as it is there, in any order.
+
+    A case under the whole constitution is judged as `judge.scope` says: each principle in a
+    question of its own, or all in one, also where a run would draw some of them.
+
+    Args:
+        config: its judge is asked, each question about two answers in both orders.
+        constitution: has the principles that the cases name.
+        cases: from `cai.constitution.case_files.load_cases`.
+        folder: of the run store that keeps the answers, so that none is asked for twice; not that
+            of a run.
+        repeats: how often each case is asked about.
+        margin: see `cai.judge.cases.settle`.
+        engines: in place of those that the config describes; they stay open.
+        meter: counts the calls.
+
+    Raises:
+        ConfigError: the judge cannot be asked in this way.
+        UsageError: the folder holds a run.
+        FatalEngineError: the judge cannot be asked any more; what was answered is kept.
+        StoreError: another process writes to the folder, or it cannot be written.
+    """
+    config = judging_only(config)
+    ours = engines or open_engines(config.models)
+    await ours.start()
+    try:
+        plan = _plan(config, constitution, ours)
+        with RunStore.open(folder, durable=config.runtime.durable) as store:
+            _require_no_run(store)
+            callers = open_callers(ours, config, store, meter or Meter())
+            asking = {role: callers[id(one)] for role, one in ours.judging.items()}
+            secret = quoting_secret(store, folder, config.judge)
+            benches = [_bench(plan, asking, secret, i) for i in range(repeats)]
+
+            async def work(found: FoundCase) -> CaseResult:
+                readings = [await _read(plan, bench, found.case) for bench in benches]
+                return settle(found, readings, config.judge.tie_band, margin)
+
+            try:
+                at_once = prompts_in_work(config)
+                async with aclosing(in_work(_each(cases), work, at_once)) as results:
+                    async for result in results:
+                        yield result
+            finally:
+                for caller in callers.values():
+                    await caller.close()
+    finally:
+        if engines is None:
+            await ours.close()
+
+
+def judging_only(config: Config) -> Config:
+    """The config with nothing but its judges, which compare in both orders; no prompts are mixed.
+
+    No other model is opened. Where principles would be drawn, all are shown in one question.
+    """
+    models, judge = config.models, config.judge
+    only = models.judges[0] if models.judges else models.judge or models.critic or models.policy
+    scope = "constitution" if judge.scope == "drawn" else judge.scope
+    return config.model_copy(
+        update={
+            "models": models.model_copy(update={"policy": only, "critic": None, "judge": None}),
+            "judge": judge.model_copy(update={"orders": "both", "scope": scope}),
+            "prompts": config.prompts.model_copy(update={"mix": ()}),
+            # Nothing is revised, so no principle needs the requests for that.
+            "loop": config.loop.model_copy(update={"rounds": 0}),
+        }
+    )
+
+
+def _plan(config: Config, constitution: Constitution, engines: Engines) -> Plan:
+    templates = for_judging(load_templates(config), config, constitution)
+    return make_plan(config, constitution, templates, engines, "")
+
+
+def _bench(plan: Plan, asking: Mapping[str, Asking], secret: bytes, repeat: int) -> _Bench:
+    loop = plan.config.loop
+    seeded = loop.model_copy(update={"seed": loop.seed + repeat})
+    plan = replace(plan, config=plan.config.model_copy(update={"loop": seeded}))
+    return _Bench(open_jury(plan, asking, secret=secret), follows_jury(plan, asking, secret=secret))
+
+
+async def _read(plan: Plan, bench: _Bench, case: Case) -> Reading:
+    tie_band = plan.config.judge.tie_band
+    try:
+        groups = _groups(plan, case)
+        if case.better is not None and case.worse is not None:
+            verdict = await bench.pairs.judge(case.messages, case.better, case.worse, groups)
+            return read_verdict([verdict], tie_band, pair=True)
+        verdicts = [
+            await bench.answers.judge(case.messages, case.answer or "", "", [group])
+            for group in groups
+        ]
+        violates = bool(case.violates)
+        return read_verdict(verdicts, tie_band, pair=False, violates=violates)
+    except RowEngineError as error:
+        return Reading("unasked", reason=str(error))
+
+
+def _groups(plan: Plan, case: Case) -> list[tuple[Principle, ...]]:
+    """The principles of a case; each group is one question."""
+    if case.principle is not None:
+        return [(plan.constitution[case.principle],)]
+    prompt = Prompt(case.messages, case.tags)
+    # About one answer the texts are asked, which every principle has.
+    narrowed = plan.scopes.of if case.better is None else plan.scopes.judging
+    ranked = narrowed(prompt).ranked
+    return [ranked] if plan.config.judge.scope == "constitution" else [(p,) for p in ranked]
+
+
+def _require_no_run(store: RunStore) -> None:
+    if store.meta("config") is not None:
+        raise UsageError(
+            f"{store.folder} holds a run, and answers to test cases are kept apart from it. Name "
+            "another folder."
+        )
+
+
+async def _each(cases: Sequence[FoundCase]) -> AsyncIterator[FoundCase]:
+    for case in cases:
+        yield case
