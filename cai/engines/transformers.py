@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 from concurrent.futures import Future
@@ -123,6 +124,8 @@ class TransformersEngine:
         worker, self._worker = self._worker, None
         if worker is not None:
             await asyncio.to_thread(worker.stop)
+            del worker
+            _give_back()
 
 
 class _Worker:
@@ -181,6 +184,15 @@ class _Worker:
             scheduler.run()
         finally:
             runner.close()
+
+
+def _give_back() -> None:
+    """Let other processes, such as a training, have the GPU memory that torch keeps for later."""
+    import torch
+
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def _end_tokens(loaded: Loaded) -> frozenset[int]:

@@ -8,6 +8,7 @@ from cai.report.charts.histogram import histogram
 from cai.report.charts.intervals import Estimate, interval_chart
 from cai.report.charts.records import Chart, Dot, Line, Mark, Rect, Table, Words
 from cai.report.charts.reliability import reliability_chart
+from cai.report.charts.scatter import Place, scatter_chart
 
 __all__ = [
     "Chart",
@@ -15,11 +16,13 @@ __all__ = [
     "Estimate",
     "Line",
     "Mark",
+    "Place",
     "Rect",
     "Table",
     "Words",
     "histogram",
     "interval_chart",
     "reliability_chart",
+    "scatter_chart",
     "stacked_bars",
 ]

@@ -1,0 +1,1 @@
+"""What a model does: refusals, wins, adherence, and what alignment cost it."""
