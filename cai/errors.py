@@ -10,6 +10,7 @@ CaiError                    something the user can act on; the CLI prints it and
 │   └── ChangedRunError     the run exists and what it asks has changed
 ├── BudgetError             the run has used up its budget; raise it to go on
 ├── GateError               AI labels that people have not validated
+├── QualityError            a quality check found what must not be there
 ├── TrainingError           a training cannot begin or go on
 ├── SplitError              someone tried to read rows of a split that is closed to them
 └── EngineError             a model could not answer
@@ -39,6 +40,7 @@ __all__ = [
     "GateError",
     "InputError",
     "MissingExtraError",
+    "QualityError",
     "RowEngineError",
     "SplitError",
     "StoreError",
@@ -102,6 +104,10 @@ class SplitError(CaiError):
 
 class GateError(CaiError):
     """AI labels may not be trained on before people have validated them."""
+
+
+class QualityError(CaiError):
+    """A quality check that is to stop a pipeline has found something."""
 
 
 class TrainingError(CaiError):

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from cai.cli import bench, constitution, judge, validate
+from cai.cli import bench, constitution, evaluate, judge, validate
 from cai.cli.check import check
 from cai.cli.demo import demo
 from cai.cli.export import export
@@ -23,6 +23,7 @@ from cai.cli.merge import merge
 from cai.cli.plan import plan
 from cai.cli.report import report
 from cai.cli.review import review
+from cai.cli.run import run
 from cai.cli.score import score
 from cai.cli.serve import serve
 from cai.cli.show import show
@@ -44,6 +45,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(init)
 app.command()(plan)
+app.command()(run)
 app.command()(generate)
 app.command("import")(import_pairs)
 app.command()(serve)
@@ -61,6 +63,7 @@ app.command()(gc)
 app.add_typer(constitution.app, name="constitution")
 app.add_typer(judge.app, name="judge")
 app.add_typer(validate.app, name="validate")
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(bench.app, name="bench")
 
 

@@ -1,4 +1,4 @@
-"""Findings for people, inert on a terminal, and for programs."""
+"""Findings for people, inert on a terminal."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from cai.quality import Finding, Report
 
-__all__ = ["print_report", "write_findings"]
+__all__ = ["print_report"]
 
 
 def print_report(report: Report, dev: Report | None) -> None:
@@ -61,35 +60,3 @@ def _rate(finding: Finding) -> str:
 def _dev_cell(findings: dict[str, Finding], finding: Finding) -> Iterator[int]:
     if finding.check in findings:
         yield findings[finding.check].count
-
-
-def write_findings(path: Path, report: Report, dev: Report | None) -> None:
-    """All findings as JSON, under `file`, or under `train` and `dev` of a run."""
-    import orjson
-
-    data = {"train" if dev else "file": _plain(report)} | ({"dev": _plain(dev)} if dev else {})
-    path.write_bytes(orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-
-
-def _plain(report: Report) -> dict[str, object]:
-    findings = [
-        {
-            "check": f.check,
-            "about": f.about,
-            "level": f.level,
-            "count": f.count,
-            "of": f.of,
-            "rate": f.rate,
-            "would_drop": len(f.drops),
-            "figures": dict(f.figures),
-            "examples": [{"place": e.place, "other": e.other, "text": e.text} for e in f.examples],
-            "fix": f.fix,
-        }
-        for f in report.findings
-    ]
-    return {
-        "source": report.source,
-        "rows": report.rows,
-        "kinds": dict(report.kinds),
-        "findings": findings,
-    }

@@ -35,7 +35,7 @@ def report(
     Example: cai report runs/default --against test.jsonl --markdown summary.md
     """
     from cai.cli.tables import print_text
-    from cai.report import gather, render_html, render_markdown
+    from cai.report import gather, render_html, render_markdown, write_page
 
     with progress_bar("Checked") as progress:
         figures = gather(
@@ -47,26 +47,8 @@ def report(
         )
     file = out or run / "report.html"
     page = render_html(figures)
-    _write(file, page)
+    write_page(file, page)
     print_text(f"Wrote {file} ({len(page) / 1e6:,.2f} MB). Open it in a browser.")
     if markdown is not None:
-        _write(markdown, render_markdown(figures).encode())
+        write_page(markdown, render_markdown(figures).encode())
         print_text(f"Wrote {markdown}.")
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Put the whole file in place at once.
-
-    Raises:
-        UsageError: it cannot be written.
-    """
-    from cai.errors import UsageError
-
-    half = file.with_name(f".{file.name}.half")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        half.write_bytes(content)
-        half.replace(file)
-    except OSError as error:
-        half.unlink(missing_ok=True)
-        raise UsageError(f"Cannot write {file}: {error.strerror}. Name another file.") from error

@@ -63,7 +63,7 @@ def watch(run: Generation) -> None:
 def print_result(run: Generation, result: ExportResult) -> None:
     """Print what the whole run has come to, what it cost, and the files that were written."""
     from cai.cli.costs import cost_lines, print_costs
-    from cai.cli.tables import print_files, print_heading, print_table, summary_lines
+    from cai.cli.tables import print_files, print_heading, print_table, print_text, summary_lines
     from cai.store import RunStore
 
     with RunStore.read(run.folder) as store:
@@ -85,6 +85,8 @@ def print_result(run: Generation, result: ExportResult) -> None:
         ],
     )
     print_costs(result.spending)
+    for reason, times in progress.reasons.most_common(1):
+        print_text(f"Commonest failure ({times:,} of {progress.failed:,}): {reason}")
     print_heading("Files written")
     print_files(result)
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from cai.config import Config
 
-__all__ = ["load_settings", "overrides_of", "with_policy"]
+__all__ = ["load_settings", "overrides_of"]
 
 
 def load_settings(
@@ -43,29 +43,6 @@ def load_settings(
         "runtime.budget_tokens": budget_tokens,
     }
     return load_config(config, {key: value for key, value in given.items() if value is not None})
-
-
-def with_policy(config: Config, folder: Path) -> Config:
-    """The config with a trained model as its policy; who critiques and judges stays the same.
-
-    Args:
-        config: its policy says how the model is run; a model at a server gives way to one in this
-            process.
-        folder: what `cai train` wrote.
-    """
-    from cai.config import ModelConfig
-
-    models, before = config.models, config.models.policy
-    model = str(folder.absolute())
-    if before.engine in ("transformers", "vllm"):
-        # Training has folded adapters into the weights.
-        vllm = before.vllm.model_copy(update={"adapter": None})
-        change = {"model": model, "revision": None, "vllm": vllm}
-        policy = before.model_copy(update=change)
-    else:
-        policy = ModelConfig(engine="transformers", model=model)
-    kept = {"policy": policy, "critic": models.critic or before}
-    return config.model_copy(update={"models": models.model_copy(update=kept)})
 
 
 def overrides_of(settings: Iterable[str]) -> dict[str, Any]:

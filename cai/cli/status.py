@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cai.records import Split
+    from cai.store.stages import Stages
     from cai.store.status import RunStatus
 
 __all__ = ["status"]
@@ -20,21 +21,31 @@ def status(
     run: Annotated[Path, typer.Argument(help="Folder of the run.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """Show how far a run is: rows, calls, tokens, dollars, pace and the time left.
+    """Show how far a run is: rows, calls, tokens, dollars, pace, the time left, and stages.
 
     Works while the run is going on, and does not disturb it.
 
     Example: cai status runs/default
     """
+    from cai.cli.stages import print_stages
     from cai.store import RunStore
+    from cai.store.connect import PIPELINE_LOCK, locked_since
+    from cai.store.stages import read_stages
     from cai.store.status import run_status
 
+    stages, at_work = read_stages(run), locked_since(run, PIPELINE_LOCK) is not None
+    if stages is not None and not as_json and not (run / "run.db").is_file():
+        # Its first stage has not come as far as that.
+        print_stages(stages, at_work=at_work)
+        return
     with RunStore.read(run) as store, store.snapshot():
         found = run_status(store)
     if as_json:
-        _print_json(found)
-    else:
-        _print(found)
+        _print_json(found, stages)
+        return
+    _print(found)
+    if stages is not None:
+        print_stages(stages, at_work=at_work)
 
 
 def _print(found: RunStatus) -> None:
@@ -123,7 +134,7 @@ def _share(part: float, whole: float) -> str:
     return f"{part / whole:.1%}" if whole else "all"
 
 
-def _print_json(found: RunStatus) -> None:
+def _print_json(found: RunStatus, stages: Stages | None) -> None:
     import json
     from dataclasses import asdict
 
@@ -134,5 +145,6 @@ def _print_json(found: RunStatus) -> None:
         for batch in record["batches"]
     ]
     record["at_work"] = found.started is not None
+    record["pipeline"] = asdict(stages) if stages else None
     # Pure ASCII, so that nothing in the texts can act on a terminal.
     typer.echo(json.dumps(record, indent=2))

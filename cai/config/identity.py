@@ -9,13 +9,11 @@ from pydantic import BaseModel
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from cai.config.schema import Config
-
 __all__ = ["asked", "changed_keys"]
 
 
-def asked(config: Config) -> dict[str, Any]:
-    """The config without run-time keys, as `{dotted key: plain value}`.
+def asked(config: BaseModel) -> dict[str, Any]:
+    """A config, or a section of it, without run-time keys, as `{dotted key: plain value}`.
 
     Keys that were added later are left out at their defaults. Two configs with equal results ask
     the same of the models.

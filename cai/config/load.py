@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cai.config.overrides import override
 from cai.config.schema import Config
 from cai.yaml import parse_model, read_yaml
 
@@ -18,15 +19,17 @@ def load_config(path: Path | str, overrides: Mapping[str, Any] | None = None) ->
     """Read a config file; `overrides` maps dotted keys (`models.policy.engine`) to values.
 
     Paths inside the file (`prompts.path`, those in `prompts.mix`, `constitution`,
-    `templates.folder`) that exist relative to the file are made absolute, so that the command can
-    be started from anywhere.
+    `templates.folder`, and those in `pipeline`) that exist relative to the file are made absolute,
+    so that the command can be started from anywhere.
 
     Raises:
         ConfigError: the file cannot be read or does not fit the schema.
     """
     path = Path(path)
     data = read_yaml(path)
-    config = parse_config(_overridden(data, overrides or {}), path)
+    if isinstance(data, dict):
+        override(data, overrides or {})
+    config = parse_config(data, path)
     return _anchored(config, path.parent)
 
 
@@ -37,24 +40,6 @@ def parse_config(data: Any, where: str | Path = "config") -> Config:
         ConfigError: it does not fit the schema.
     """
     return parse_model(Config, data, where)
-
-
-def _overridden(data: Any, overrides: Mapping[str, Any]) -> Any:
-    if not isinstance(data, dict):
-        return data
-    for dotted, value in overrides.items():
-        *parents, leaf = dotted.split(".")
-        target = data
-        for part in parents:
-            # An empty section is as good as a missing one.
-            if target.get(part) is None:
-                target[part] = {}
-            target = target[part]
-            if not isinstance(target, dict):
-                break
-        else:
-            target[leaf] = value
-    return data
 
 
 def _anchored(config: Config, base: Path) -> Config:
@@ -76,6 +61,7 @@ def _anchored(config: Config, base: Path) -> Config:
             "templates": templates.model_copy(
                 update={"folder": _anchor(templates.folder, base, is_path=True)}
             ),
+            "pipeline": config.pipeline.anchored(base),
         }
     )
 

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from cai.config.judging import JudgeConfig
 from cai.config.loop import CritiqueSamplingConfig, LoopConfig, SamplingConfig
 from cai.config.models import ModelsConfig, PriceConfig
+from cai.config.pipeline import PipelineConfig
 from cai.config.prompts import MixConfig, PromptsConfig
 from cai.config.section import ADDED, RUNTIME, Fraction, Section
 
@@ -148,7 +149,10 @@ class Config(Section):
     run: str = Field(default="runs/default", json_schema_extra=RUNTIME)
     """Folder of the run, relative to where the command is started."""
     constitution: str = "harmless-helpful"
-    """`name`, `name@version`, or the path of a constitution file (relative to the config)."""
+    """`name`, `name@1.2.0`, a range such as `name@^1`, `name@sha256:` and digits of its hash, or
+    the path of a constitution file (relative to the config). Names are looked for in
+    `constitution/` of the current folder and among the packaged ones; the run pins what it found
+    in its `constitution.lock.yaml`."""
     prompts: PromptsConfig
     """Where the prompts come from."""
     models: ModelsConfig = ModelsConfig()
@@ -167,6 +171,8 @@ class Config(Section):
     """What is written at the end, and where."""
     runtime: RuntimeConfig = Field(default=RuntimeConfig(), json_schema_extra=RUNTIME)
     """How the run is carried out."""
+    pipeline: PipelineConfig = Field(default=PipelineConfig(), json_schema_extra=RUNTIME)
+    """What `cai run` does beside generating."""
     prices: dict[str, PriceConfig] = Field(default={}, json_schema_extra=RUNTIME)
     """Prices by model name, in place of the packaged price table or beside it. A name may be a
     pattern such as `gpt-*`."""

@@ -10,5 +10,6 @@ Path("report.html").write_bytes(render_html(gather(Path("runs/default"))))
 from cai.report.figures import Figures
 from cai.report.gather import gather
 from cai.report.rendering import render_html, render_markdown
+from cai.report.writing import write_page
 
-__all__ = ["Figures", "gather", "render_html", "render_markdown"]
+__all__ = ["Figures", "gather", "render_html", "render_markdown", "write_page"]

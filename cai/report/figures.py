@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cai.evaluate.results import Result
     from cai.quality import Report as QualityReport
     from cai.records import Split
+    from cai.report.trainings import TrainedModel
     from cai.report.transcripts import ShownRow
     from cai.store.facts import ModelCalls
     from cai.store.gate import GateVerdict
     from cai.store.spending import Spending
+    from cai.store.stages import Stages
     from cai.store.summary import RunSummary
     from cai.validation.bias import JudgeReport
+    from cai.validation.bias.influence import Influence
     from cai.validation.report import Report as PeopleReport
 
 __all__ = ["BINS", "Figures", "Made", "People", "Quality"]
@@ -93,9 +97,14 @@ class Figures:
         people: labels by people, and the gate.
         quality: findings of the checks.
         spending: calls, tokens and dollars.
+        influence: what each principle decides; None where none can be left out.
+        influence_problem: a sentence on why that could not be found out; empty where it could.
         calls: totals by stage, model and revision.
         drawn: rows drawn by a hash.
         worst: the worst rows.
+        stages: of `cai run`; None where the run was made without it.
+        trainings: that `cai run` has made of the run.
+        evaluation: results of evaluations that it has made.
     """
 
     made: Made
@@ -106,6 +115,11 @@ class Figures:
     people: People
     quality: Quality
     spending: Spending
+    influence: Influence | None = None
+    influence_problem: str = ""
     calls: tuple[ModelCalls, ...] = ()
     drawn: tuple[ShownRow, ...] = field(default=())
     worst: tuple[ShownRow, ...] = field(default=())
+    stages: Stages | None = None
+    trainings: tuple[TrainedModel, ...] = ()
+    evaluation: tuple[Result, ...] = ()

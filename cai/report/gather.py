@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING
 import orjson
 
 from cai.errors import ConfigError, UsageError
+from cai.evaluate.results import EVALUATION, read_results
+from cai.loop.asked_store import FOLDER
 from cai.quality import Options, check_source, open_source, read_samples
 from cai.report.choice import drawn_rows, worst_rows
 from cai.report.figures import BINS, Figures, People, Quality
+from cai.report.influence import read_influence
 from cai.report.made import read_made
+from cai.report.trainings import read_trainings
 from cai.store import RunStore, rows_for
 from cai.store.access import refuse_shard
 from cai.store.gate import read_gate
 from cai.store.spending import RowMeter, spending
+from cai.store.stages import read_stages
 from cai.store.summary import Summariser
 from cai.validation import Labels
 from cai.validation.bias import judge_report
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from cai.quality import Report as QualityReport
     from cai.store.spending import RowSpending
     from cai.store.summary import RunSummary
+    from cai.validation.bias.influence import Influence
 
 __all__ = ["gather"]
 
@@ -55,8 +61,10 @@ def gather(
         processes: 2 checks large runs in half the time.
 
     Raises:
-        StoreError: there is no run, or it is a shard of one.
+        StoreError: there is no run, it is a shard of one, or records of stages or trainings do not
+            fit.
         InputError: an evaluation file cannot be read.
+        UsageError: a result of an evaluation cannot be read.
     """
     with RunStore.read(run) as store, store.snapshot():
         refuse_shard(store)
@@ -64,6 +72,7 @@ def gather(
         made = read_made(store)
         principles = {name: text for name, text, _ in made.principles}
         summary, spread, rows = _counts(store)
+        influence, problem = _influence(store, run / FOLDER, draws, seed)
         return Figures(
             made=made,
             seed=seed,
@@ -73,9 +82,14 @@ def gather(
             people=_people(store, draws),
             quality=quality,
             spending=spending(store, rows, summary.judged_pairs),
+            influence=influence,
+            influence_problem=problem,
             calls=tuple(store.models()),
             drawn=drawn_rows(store, principles, seed),
             worst=worst_rows(store, principles, findings),
+            stages=read_stages(run),
+            trainings=read_trainings(run),
+            evaluation=tuple(read_results(run / EVALUATION)),
         )
 
 
@@ -91,6 +105,17 @@ def _counts(store: RunStore) -> tuple[RunSummary, dict[str, tuple[int, ...]], Ro
                 spread[pair.kind][min(int(pair.p * BINS), BINS - 1)] += 1
     counts = {kind: tuple(bins) for kind, bins in sorted(spread.items())}
     return summariser.result(), counts, meter.result()
+
+
+def _influence(
+    store: RunStore, folder: Path, draws: int, seed: int
+) -> tuple[Influence | None, str]:
+    try:
+        found = read_influence(store, folder, always=False, draws=draws, seed=seed)
+    except ConfigError:
+        # Its message names folders of this machine.
+        return None, "The run's config or constitution does not fit this version."
+    return found, ""
 
 
 def _people(store: RunStore, draws: int) -> People:

@@ -18,9 +18,10 @@ from cai.report.visible import visible
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from cai.report.charts.records import Chart
     from cai.report.figures import Figures
 
-__all__ = ["render_html", "render_markdown"]
+__all__ = ["render_html", "render_markdown", "render_svg"]
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -42,6 +43,14 @@ def render_html(figures: Figures) -> bytes:
 def render_markdown(figures: Figures) -> str:
     """The same figures without charts and transcripts."""
     return _environment().get_template("summary.md.jinja").render(document=make_document(figures))
+
+
+def render_svg(chart: Chart) -> bytes:
+    """One chart as an SVG file in UTF-8, with its style, title and description inside.
+
+    It has no script and refers to nothing outside.
+    """
+    return _environment().get_template("chart.svg.jinja").render(one=chart).strip().encode()
 
 
 @cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from cai.errors import ConfigError
 from cai.hashing import content_hash, short_id, unit_interval
@@ -25,17 +25,22 @@ from cai.train.gate import Standing, check_gate, standing_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import Any
 
     from cai.records import Row
     from cai.store import RunStore
     from cai.train.files import Example
     from cai.train.gate import Validation
-    from cai.train.settings import SourceConfig, TrainConfig
+    from cai.train.settings import Method, SourceConfig, TrainConfig
 
-__all__ = ["Data", "SourceFacts", "load_data", "mix"]
+__all__ = ["Data", "SourceFacts", "kind_of", "load_data", "mix"]
 
 _Kind = TypeVar("_Kind", bound=Demonstration | Preference | PromptExample | Ranking | Rating)
+
+_OF_REWARD_MODELS: dict[str, type[Any]] = {
+    "bradley-terry": Preference,
+    "plackett-luce": Ranking,
+    "regression": Rating,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,15 @@ class Data(Generic[_Kind]):
     def hash(self) -> str:
         """Of all examples, texts and labels, in their order."""
         return content_hash([s.hash for s in self.sources])
+
+
+def kind_of(method: Method, config: TrainConfig) -> type[Any]:
+    """What a method learns from, as the first argument of `load_data`."""
+    if method == "rm":
+        return _OF_REWARD_MODELS[config.rm.loss]
+    if method == "sft":
+        return Demonstration
+    return Preference if method in ("dpo", "kto") else PromptExample
 
 
 def load_data(

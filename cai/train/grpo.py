@@ -89,7 +89,8 @@ def train_grpo(
     """
     import trl.trainer
 
-    from cai.train.trainer import last_checkpoint, one_gpu
+    from cai.train.checkpoints import last_checkpoint
+    from cai.train.trainer import one_gpu
 
     if optim.batch_size % settings.group_size:
         raise ConfigError(

@@ -12,7 +12,7 @@ from cai.yaml import parse_model, read_yaml
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["load_training"]
+__all__ = ["load_training", "make_training"]
 
 
 def load_training(path: Path | str, overrides: Mapping[str, Any] | None = None) -> TrainConfig:
@@ -37,10 +37,24 @@ def load_training(path: Path | str, overrides: Mapping[str, Any] | None = None) 
         data = read_yaml(path)
         if isinstance(data, dict):
             _anchor(data, path.parent)
+    return make_training(data, overrides or {}, path)
+
+
+def make_training(data: Any, settings: Mapping[str, Any], where: str | Path) -> TrainConfig:
+    """A config from plain data and values by dotted keys, such as `training.max_steps`.
+
+    Args:
+        data: is changed.
+        settings: in place of what is there.
+        where: what errors call it.
+
+    Raises:
+        ConfigError: the config does not fit the schema.
+    """
     if isinstance(data, dict):
-        for dotted, value in (overrides or {}).items():
+        for dotted, value in settings.items():
             _set(data, dotted, value)
-    return parse_model(TrainConfig, data, path)
+    return parse_model(TrainConfig, data, where)
 
 
 def _anchor(data: dict[str, Any], base: Path) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from cai.errors import ConfigError, TrainingError
 from cai.train import processes
-from cai.train.data import Data, load_data, mix
-from cai.train.examples import Demonstration, Preference, Ranking, Rating
+from cai.train.data import Data, kind_of, load_data, mix
+from cai.train.examples import Demonstration, Preference
 from cai.train.models import Policy, autocasts, load_policy, load_reward_model, trainable_share
 from cai.train.sharded import whole_model
 from cai.train.tokens import Encoder
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Trained", "train_offline"]
 
 Say = "Callable[[str], None]"
-
-_KINDS: dict[str, type[Any]] = {
-    "bradley-terry": Preference,
-    "plackett-luce": Ranking,
-    "regression": Rating,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +65,8 @@ class _Job:
         **options: Any,
     ) -> Trained:
         """Train, then measure on dev and, once, on held-out."""
-        from cai.train.trainer import Items, arguments, last_checkpoint
+        from cai.train.checkpoints import last_checkpoint
+        from cai.train.trainer import Items, arguments
 
         optim, share = self.config.training, trainable_share(policy.model)
         order = self._order(data, expand)
@@ -158,7 +153,7 @@ def _rm(job: _Job, validation: Validation | None) -> Trained:
     from cai.train.rm import RewardModelTrainer, rm_collate, rm_encode
 
     settings = job.config.rm
-    data = load_data(_KINDS[settings.loss], job.config, validation=validation)
+    data = load_data(kind_of("rm", job.config), job.config, validation=validation)
     policy = load_reward_model(job.config.model, training=True)
     encode = rm_encode(_encoder(job, policy))
     collate = rm_collate(policy.tokenizer.pad_token_id)

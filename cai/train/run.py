@@ -180,7 +180,7 @@ def steps_made(method: Method, config: TrainConfig, folder: Path) -> int:
         from cai.train.ppo.checkpoint import updates_made
 
         return updates_made(folder) * config.ppo.epochs * config.ppo.minibatches
-    from cai.train.trainer import last_checkpoint
+    from cai.train.checkpoints import last_checkpoint
 
     return int(Path(last_checkpoint(folder)).name.rpartition("-")[2])
 

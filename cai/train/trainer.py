@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch.utils.data import Dataset, SequentialSampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
 
-from cai.errors import TrainingError
 from cai.train import processes
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from cai.train.log import TrainLog
     from cai.train.settings import OptimConfig
 
-__all__ = ["BaseTrainer", "Items", "arguments", "last_checkpoint", "learning_rate", "one_gpu"]
+__all__ = ["BaseTrainer", "Items", "arguments", "learning_rate", "one_gpu"]
 
 _RATES = {
     "sft": 2e-5,
@@ -111,23 +109,6 @@ def one_gpu(arguments: _Arguments) -> _Arguments:
         arguments._n_gpu = 1
     arguments.log_level_replica = arguments.log_level
     return arguments
-
-
-def last_checkpoint(output: Path) -> str:
-    """The folder of the last checkpoint.
-
-    Raises:
-        TrainingError: there is none.
-    """
-    folder = output / "checkpoints"
-    find: Any = get_last_checkpoint
-    found = find(str(folder)) if folder.is_dir() else None
-    if found is None:
-        raise TrainingError(
-            f"No checkpoint in {folder}. Start without --resume; a checkpoint is written every "
-            "`training.checkpoint_every` steps."
-        )
-    return str(found)
 
 
 class Items(Dataset[Any]):

@@ -36,7 +36,7 @@ def drawn() -> dict[str, str]:
 
 def test_the_drawing_is_true_and_complete():
     assert drawn() == {name: kind.__bases__[0].__name__ for name, kind in CLASSES.items()}
-    assert len(CLASSES) == 15
+    assert len(CLASSES) == 16
 
 
 def test_exit_codes():

@@ -46,6 +46,8 @@ def name(path: Path) -> str:
     return f"{path.parent.name}/{path.stem}"
 
 
+# Shown are rules of a constitution, and nothing that a model or a user wrote.
+RULES_ALONE = ROOT / "score" / "contradiction.jinja"
 JUDGES = [path for path in FILES if path.parent.name == "judge"]
 REASONING = ROOT / "judge" / "reasoning.jinja"
 each_template = pytest.mark.parametrize("path", FILES, ids=name)
@@ -58,7 +60,9 @@ def test_every_stage_has_its_templates() -> None:
         *("critique/default", "critique/compact"),
         *("revise/default", "revise/compact", "revise/direct"),
         *("judge/default", "judge/compact", "judge/reasoning"),
-        *("score/expected", "score/proposition"),
+        *("score/expected", "score/proposition", "score/contradiction"),
+        *("score/compliance", "score/injected"),
+        *("score/evasive", "score/helpful"),
     }
 
 
@@ -67,7 +71,7 @@ def test_it_renders_with_everything_it_declares(path: Path) -> None:
     template = load(path)
     messages = template.render(values(), [Message("user", "SOME WORDS")])
     assert messages[-1].role == "user"
-    assert "SOME WORDS" in question(template).content
+    assert ("SOME WORDS" in question(template).content) == (path != RULES_ALONE)
     text = "\n".join(m.content for m in messages)
     # The loop puts the principles in place of a line of its own.
     assert not re.search(r"\{\{|\{%|\{#|<<(?!principles>>)\w+>>", text)
@@ -178,7 +182,7 @@ def test_hostile_text_stays_data(path: Path) -> None:
     assert [m.content.replace(neutralise(HOSTILE), "SOME WORDS") for m in hostile] == [
         m.content for m in calm
     ]
-    assert "{{ 7*7 }}" in filled and "49" not in filled
+    assert ("{{ 7*7 }}" in filled) == (path != RULES_ALONE) and "49" not in filled
     assert "<|" not in filled and "<<" not in filled
     assert len(re.findall("</", filled)) == len(re.findall("</", plain))
 

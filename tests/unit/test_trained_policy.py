@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 import cai
 from cai.cli.app import app
-from cai.cli.settings import with_policy
 from cai.config import Config, parse_config
+from cai.config.policy import with_policy
 from cai.engines import VllmEngine
 from cai.errors import ChangedRunError
 from cai.store import RunStore

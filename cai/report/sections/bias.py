@@ -99,9 +99,9 @@ def _steady(report: JudgeReport) -> Iterator[Estimate]:
     if found.verdict:
         yield estimate("Right, the run's verdict", found.verdict, f"{found.n:,} labelled pairs")
     if found.both:
-        yield estimate("Right, orders averaged", found.both, f"{found.n:,} labelled pairs")
+        yield estimate("Right, orders averaged", found.both, f"{found.both_n:,} labelled pairs")
     if found.single:
-        yield estimate("Right, one order alone", found.single, f"{found.n:,} labelled pairs")
+        yield estimate("Right, one order alone", found.single, f"{found.both_n:,} labelled pairs")
 
 
 def _own(report: JudgeReport) -> str:

@@ -8,17 +8,21 @@ from cai.report.blocks import Document, Tile, Tiles
 from cai.report.format import share
 from cai.report.sections.bias import bias_section
 from cai.report.sections.costs import costs_section
+from cai.report.sections.evaluation import evaluation_section
 from cai.report.sections.labels import labels_section
 from cai.report.sections.made import made_section
 from cai.report.sections.people import people_section, verdict_note
+from cai.report.sections.pipeline import pipeline_section
 from cai.report.sections.principles import principles_section
 from cai.report.sections.quality import quality_section
 from cai.report.sections.revisions import revisions_section
 from cai.report.sections.rows import rows_section
+from cai.report.sections.training import training_section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cai.report.blocks import Section
     from cai.report.figures import Figures
 
 __all__ = ["make_document"]
@@ -33,6 +37,7 @@ def make_document(figures: Figures) -> Document:
         verdict=verdict_note(figures.people),
         tiles=Tiles(tuple(_tiles(figures))),
         sections=(
+            *_models(figures),
             labels_section(figures),
             people_section(figures),
             bias_section(figures),
@@ -41,9 +46,24 @@ def make_document(figures: Figures) -> Document:
             quality_section(figures),
             made_section(figures),
             costs_section(figures),
+            *_pipeline(figures),
             rows_section(figures),
         ),
     )
+
+
+def _pipeline(figures: Figures) -> Iterator[Section]:
+    """What `cai run` has added to the run, as far as there is something."""
+    if figures.stages is not None:
+        yield pipeline_section(figures)
+
+
+def _models(figures: Figures) -> Iterator[Section]:
+    """The models that were made of the run, where there are any."""
+    if figures.evaluation:
+        yield evaluation_section(figures)
+    if figures.trainings:
+        yield training_section(figures)
 
 
 def _tiles(figures: Figures) -> Iterator[Tile]:

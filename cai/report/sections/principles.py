@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cai.report.blocks import Charts, Fold, Note, Section, Table
 from cai.report.charts import Estimate, interval_chart
 from cai.report.format import decimal, estimate, share
+from cai.report.sections.influence import influence_blocks
 from cai.validation.statistics.intervals import wilson
 from cai.wording import counted
 
@@ -25,7 +26,8 @@ def principles_section(figures: Figures) -> Section:
     """Verdicts, flips, sureness and accuracy by principle."""
     found = figures.judge.principles
     lead = (
-        "The verdicts under each principle: how often its two orders disagree, and how sure it is."
+        "The verdicts under each principle: how often its two orders disagree, how sure it is, and "
+        "what the labels would be without it."
     )
     if not found:
         none = Note("No verdict was given under a principle, so there is no influence to show.")
@@ -65,6 +67,7 @@ def principles_section(figures: Figures) -> Section:
             Note("Accuracy by principle is not known: too few labelled pairs have a winner.")
         )
     blocks.append(table if len(found) <= _SHOWN else Fold("Figures of all principles", table))
+    blocks += influence_blocks(figures)
     return Section("principles", "Influence of principles", lead, tuple(blocks))
 
 

@@ -32,6 +32,7 @@ class Job:
         method: of `train`, as `cai train` knows it.
         reward: folder of the reward model that scores answers; None when there is none.
         scratch: folder for log-probabilities.
+        resume: `train` goes on from the last checkpoint.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Job:
     method: str = ""
     reward: str | None = None
     scratch: str = "."
+    resume: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def _train(job: Job, config: TrainConfig, say: Callable[[str], None]) -> dict[st
         marks.append(mark_of(time.monotonic(), row))
 
     with listening(note):
-        result = train(job.method, config, say=say)  # type: ignore[arg-type]
+        result = train(job.method, config, resume=job.resume, say=say)  # type: ignore[arg-type]
     # Nobody resumes a finished training, and its optimiser is twice as large as the model.
     shutil.rmtree(result.folder / "checkpoints", ignore_errors=True)
     return {

@@ -1,6 +1,6 @@
 """Pairs from a constitution in a few lines of Python.
 
-Run it from anywhere:  python examples/01_first_pairs.py
+Run it from anywhere:  python examples/01_quickstart/first_pairs.py
 It uses the scripted engine, which needs no model. For a real one, see the comment below.
 """
 

@@ -1,0 +1,187 @@
+"""The stage `train`: one training, in a process of its own, resumed from its last checkpoint."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from cai.config import load_config
+from cai.constitution import load_constitution
+from cai.constitution.atomic import write_atomically
+from cai.errors import TrainingError
+from cai.hashing import content_hash
+from cai.pipeline.generating import spent
+from cai.pipeline.identity import path_identity, role_identity
+from cai.pipeline.stages import Done
+from cai.train.checkpoints import has_checkpoint
+from cai.train.compare.jobs import Job, Records
+from cai.train.compare.own_process import in_own_process
+from cai.train.data import kind_of, load_data
+from cai.train.load import make_training
+from cai.train.rewards.judging import reward_folder
+from cai.wording import counted, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cai.config.pipeline import TrainingConfig
+    from cai.pipeline.desk import Desk
+    from cai.pipeline.stages import Begun, Stage
+    from cai.train.settings import RewardConfig, TrainConfig
+
+__all__ = ["carry_out", "inputs", "training_config"]
+
+_LAST_FILE = "curves.png"
+"""What a training writes at its very end."""
+
+
+def training_config(desk: Desk, training: TrainingConfig, number: int) -> TrainConfig:
+    """The config of a training in a round, as `cai train` would take it.
+
+    Raises:
+        ConfigError: the settings do not fit, or nothing says what is trained.
+    """
+    settings = {
+        key: desk.made(value, number)
+        for key, value in training.settings.items()
+        if key != "model.name"
+    }
+    name = desk.starts_from(training, number)
+    base: dict[str, Any] = {
+        "data": [{"run": str(desk.run(number).absolute())}],
+        "output": str(desk.model(training.name, number).absolute()),
+        "gate": "require" if desk.config.pipeline.validation == "required" else "report",
+        "model": {"name": name},
+    }
+    policy = desk.config.models.policy
+    if name == policy.model and policy.revision:
+        base["model"]["revision"] = policy.revision
+    return make_training(base, settings, f"pipeline.train.{training.name}")
+
+
+def inputs(desk: Desk, stage: Stage) -> dict[str, str]:
+    """Hashes of the data, the settings, and the models that a training begins with or asks.
+
+    Raises:
+        ConfigError: the settings do not fit, or there is nothing to learn from.
+        GateError: the labels may not be trained on.
+    """
+    assert stage.training is not None
+    training = stage.training
+    config = training_config(desk, training, stage.round)
+    data = load_data(kind_of(training.method, config), config)
+    plain = config.model_dump(mode="json", exclude={"output", "gate", "data"})
+    plain["model"].pop("name")
+    weights = [source.model_dump(mode="json", exclude={"run", "file"}) for source in config.data]
+    return {
+        "data": content_hash([data.hash, weights, data.label_noise]),
+        "settings": content_hash([training.method, _by_content(plain)]),
+        "model": path_identity(config.model.name),
+        "judges": content_hash([_judge(one) for one in _rewards(config)]),
+    }
+
+
+def carry_out(desk: Desk, stage: Stage, begun: Begun) -> Done:
+    """Train, or go on with a training that was interrupted with the same inputs.
+
+    Raises:
+        TrainingError: the training failed, or would overwrite what is not the pipeline's.
+    """
+    assert stage.training is not None
+    training = stage.training
+    config = training_config(desk, training, stage.round)
+    folder, records = Path(config.output or ""), Records(desk.run(stage.round) / "pipeline")
+    finished = begun.again and _is_finished(folder)
+    resume = begun.again and has_checkpoint(folder)
+    if not (finished or resume):
+        _clear(folder, records, training.name)
+    before = _asked_before(config, records.folder / f"{training.name}.asked.json", begun.again)
+    if not finished:
+        job = Job(
+            training.name,
+            "train",
+            content_hash(begun.parts),
+            config.model_dump(mode="json"),
+            training.method,
+            resume=resume,
+        )
+        in_own_process(job, records.begin(job), desk.watcher.say)
+    calls, usd = _asked(config)
+    return Done(
+        (*sorted(folder.glob("*.safetensors")), folder / "training.json"),
+        calls - before[0],
+        None if usd is None or before[1] is None else usd - before[1],
+        _said(folder),
+    )
+
+
+def _said(folder: Path) -> str:
+    """Steps, and how the model does on dev."""
+    record = orjson.loads((folder / "training.json").read_bytes())
+    dev = record["results"].get("dev", {})
+    shown = [f"{n} {dev[n]:.3g}" for n in ("accuracy", "loss", "reward_last_tenth") if n in dev]
+    steps = counted(record["steps"], "step")
+    return f"{steps}; on dev {listed(shown)}" if shown else steps
+
+
+def _is_finished(folder: Path) -> bool:
+    """Whether a training has come to its end, and only nobody took note of it."""
+    return (folder / "training.json").is_file() and (folder / _LAST_FILE).is_file()
+
+
+def _clear(folder: Path, records: Records, name: str) -> None:
+    """Delete what an interrupted or an outdated training left; nothing of anybody else's."""
+    if folder.exists() and not records.begun(name):
+        raise TrainingError(
+            f"{folder} was not made by this pipeline, and would be overwritten. Choose another "
+            "name for the training, or move the folder away."
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _rewards(config: TrainConfig) -> Iterator[RewardConfig]:
+    yield from config.rewards
+    yield from config.watch.gold
+    if config.watch.refusal is not None:
+        yield config.watch.refusal
+
+
+def _by_content(value: Any) -> Any:
+    """Plain data with what lies at a path in place of the path: models, files."""
+    if isinstance(value, dict):
+        return {key: _by_content(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_by_content(one) for one in value]
+    return path_identity(value) if isinstance(value, str) and value else value
+
+
+def _judge(reward: RewardConfig) -> list[str]:
+    """Names the judge that a reward asks and its constitution; nothing for other rewards."""
+    if reward.config is None:
+        return []
+    config = load_config(reward.config)
+    judge = config.models.judge or config.models.critic or config.models.policy
+    return [load_constitution(config.constitution).hash, role_identity(judge)]
+
+
+def _asked(config: TrainConfig) -> tuple[int, float | None]:
+    """Calls and dollars of all stores in which judges of rewards keep their answers."""
+    configs = {reward.config for reward in _rewards(config) if reward.config is not None}
+    folders = {reward_folder(load_config(path)) for path in configs}
+    found = [spent(folder) for folder in sorted(folders) if (folder / "run.db").is_file()]
+    dollars = [usd for _, usd in found]
+    known = None if None in dollars else sum(usd or 0.0 for usd in dollars)
+    return sum(calls for calls, _ in found), known
+
+
+def _asked_before(config: TrainConfig, path: Path, again: bool) -> tuple[int, float | None]:
+    """The same from before the training began, which may have been in an earlier process."""
+    if again and path.is_file():
+        calls, usd = orjson.loads(path.read_bytes())
+        return calls, usd
+    asked = _asked(config)
+    write_atomically(path, orjson.dumps(asked).decode())
+    return asked
