@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from cai.engines.factory import open_engines
 from cai.engines.memo import Meter
 from cai.errors import ConfigError, RowEngineError, UsageError
-from cai.loop.asked_store import keep, require_no_run
+from cai.loop.apart import require_no_run
+from cai.loop.asked_store import keep
 from cai.loop.callers import open_callers, prompts_in_work
 from cai.loop.judging import judging_stage, open_jury
 from cai.loop.plan import for_judging, load_templates, make_plan
@@ -91,7 +92,7 @@ async def ask_principles(
         _require_same_judges(judged, ours)
         plan = make_plan(config, every.constitution, templates, ours, "")
         with Memory.open(folder, durable=config.runtime.durable) as memory:
-            require_no_run(memory)
+            require_no_run(memory, "what is asked about principles is")
             memory.run = run
             callers = open_callers(ours, config, memory, meter or Meter())
             asking = {role: callers[id(one)] for role, one in ours.judging.items()}

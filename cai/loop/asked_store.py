@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from cai.errors import UsageError
 from cai.records import Verdict, load
 from cai.store import RunStore
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["FOLDER", "keep", "read_asked", "require_no_run"]
+__all__ = ["FOLDER", "keep", "read_asked"]
 
 FOLDER = "influence"
 """Name of the folder inside that of the run."""
@@ -54,16 +53,3 @@ def read_asked(folder: Path, digest: str) -> dict[str, Verdict]:
             for pair, facts in store.metas(_KEY).items()
             if facts["judge"] == digest
         }
-
-
-def require_no_run(store: RunStore) -> None:
-    """Refuse a store with rows, which is no place for further answers.
-
-    Raises:
-        UsageError: the folder holds a run.
-    """
-    if store.meta("config") is not None:
-        raise UsageError(
-            f"{store.folder} holds a run, and what is asked about principles is kept apart from "
-            "it. Name another folder."
-        )

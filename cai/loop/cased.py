@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from cai.engines.factory import open_engines
 from cai.engines.memo import Meter
-from cai.errors import RowEngineError, UsageError
+from cai.errors import RowEngineError
 from cai.judge.cases import CaseResult, Reading, read_verdict, settle
+from cai.loop.apart import require_no_run
 from cai.loop.callers import open_callers, prompts_in_work
 from cai.loop.follows import follows_jury
 from cai.loop.judging import open_jury
@@ -88,7 +89,7 @@ async def run_cases(
     try:
         plan = _plan(config, constitution, ours)
         with RunStore.open(folder, durable=config.runtime.durable) as store:
-            _require_no_run(store)
+            require_no_run(store, "answers to test cases are")
             callers = open_callers(ours, config, store, meter or Meter())
             asking = {role: callers[id(one)] for role, one in ours.judging.items()}
             secret = quoting_secret(store, folder, config.judge)
@@ -168,14 +169,6 @@ def _groups(plan: Plan, case: Case) -> list[tuple[Principle, ...]]:
     narrowed = plan.scopes.of if case.better is None else plan.scopes.judging
     ranked = narrowed(prompt).ranked
     return [ranked] if plan.config.judge.scope == "constitution" else [(p,) for p in ranked]
-
-
-def _require_no_run(store: RunStore) -> None:
-    if store.meta("config") is not None:
-        raise UsageError(
-            f"{store.folder} holds a run, and answers to test cases are kept apart from it. Name "
-            "another folder."
-        )
 
 
 async def _each(cases: Sequence[FoundCase]) -> AsyncIterator[FoundCase]:

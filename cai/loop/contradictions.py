@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from cai.engines.factory import open_engines
 from cai.engines.memo import Meter
-from cai.errors import RowEngineError, UsageError
+from cai.errors import RowEngineError
 from cai.judge import PointwiseJudge
+from cai.loop.apart import require_no_run
 from cai.loop.callers import open_callers, prompts_in_work
 from cai.loop.cased import judging_only
 from cai.loop.judging import logprobs_of
@@ -100,11 +101,7 @@ async def compare_rules(
     await ours.start()
     try:
         with RunStore.open(folder, durable=config.runtime.durable) as store:
-            if store.meta("config") is not None:
-                raise UsageError(
-                    f"{folder} holds a run, and what is said of rules is kept apart from it. Name "
-                    "another folder."
-                )
+            require_no_run(store, "what is said of rules is")
             callers = open_callers(ours, config, store, meter or Meter())
             asking = {role: callers[id(one)] for role, one in ours.judging.items()}
             judges = _judges(config, asking)

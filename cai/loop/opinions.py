@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from cai.engines.factory import open_judges
 from cai.engines.memo import Meter
-from cai.errors import RowEngineError, UsageError
+from cai.errors import RowEngineError
+from cai.loop.apart import require_no_run
 from cai.loop.asked_principles import Memory
 from cai.loop.callers import open_callers, prompts_in_work
 from cai.loop.judging import open_jury
@@ -79,7 +80,7 @@ async def judge_pairs(
         plan = make_plan(config, constitution, templates, ours, "")
         with ExitStack() as stack:
             memory = stack.enter_context(Memory.open(folder, durable=config.runtime.durable))
-            _require_no_run(memory)
+            require_no_run(memory, "answers about the pairs of another source are")
             memory.run = stack.enter_context(RunStore.read(run)) if run else None
             callers = open_callers(ours, config, memory, meter or Meter())
             asking = {role: callers[id(one)] for role, one in ours.judging.items()}
@@ -108,14 +109,6 @@ async def judge_pairs(
     finally:
         if engines is None:
             await ours.close()
-
-
-def _require_no_run(store: RunStore) -> None:
-    if store.meta("config") is not None:
-        raise UsageError(
-            f"{store.folder} holds a run, and answers about the pairs of another source are kept "
-            "apart from it. Name another folder."
-        )
 
 
 async def _each(

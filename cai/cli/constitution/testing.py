@@ -104,6 +104,7 @@ def run_tests(
 
     from cai.cli.constitution.junit import write_junit
     from cai.cli.constitution.testing_report import Subject, print_cases, print_report, write_json
+    from cai.cli.costs import print_asked
     from cai.constitution import load_constitution
     from cai.constitution.case_files import load_cases
     from cai.engines.memo import Meter
@@ -126,7 +127,7 @@ def run_tests(
     if junit is not None:
         write_junit(junit, results, tested)
     print_report(report, results, tested)
-    _print_costs(where, meter)
+    print_asked(where, meter)
     if not _good_enough(report, fail_under):
         raise typer.Exit(1)
 
@@ -235,24 +236,3 @@ async def _carry_out(
             progress.show(results)
     place = {one: i for i, one in enumerate(cases)}
     return sorted(results, key=lambda result: place[result.found])
-
-
-def _print_costs(folder: Path, meter: Meter) -> None:
-    from cai.cli.costs import cost_lines
-    from cai.cli.tables import print_heading, print_table
-    from cai.store import RunStore
-    from cai.store.spending import RowSpending, spending
-
-    with RunStore.read(folder) as store:
-        spent = spending(store, RowSpending(), 0)
-    print_heading("Calls and cost")
-    print_table(
-        ("What", "How much"),
-        [
-            ("Calls, this time", f"{meter.asked:,} asked, {meter.remembered:,} remembered"),
-            ("Calls, all times", f"{sum(model.calls for model in spent.models):,}"),
-            ("Tokens, all times", f"{spent.spent.tokens:,}"),
-            *cost_lines(spent),
-            ("Kept in", str(folder)),
-        ],
-    )
