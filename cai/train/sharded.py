@@ -108,7 +108,7 @@ def _check_launcher(kind: str) -> None:
         raise TrainingError(
             "fsdp_cpu_ram_efficient_loading: true leaves all processes but one without weights "
             "until training begins, and the log-probabilities of the reference come before. Set "
-            "it to false, as examples/03_train/accelerate/fsdp.yaml does."
+            "it to false, as examples/12_train_in_python/accelerate/fsdp.yaml does."
         )
     by_file = "ACCELERATE_DEEPSPEED_CONFIG_FILE" in os.environ
     third = os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3"
@@ -120,7 +120,8 @@ def _check_saving() -> None:
     if not _on("ACCELERATE_DEEPSPEED_ZERO3_SAVE_16BIT_MODEL"):
         raise TrainingError(
             "zero3_save_16bit_model: false keeps DeepSpeed from putting the model together at the "
-            "end. Set it to true, as examples/03_train/accelerate/deepspeed_zero3.yaml does."
+            "end. Set it to true, as "
+            "examples/12_train_in_python/accelerate/deepspeed_zero3.yaml does."
         )
 
 

@@ -12,7 +12,7 @@ ROOT = Path(cai.__file__).parent.parent
 
 
 def test_from_a_constitution_to_three_policies(tmp_path: Path):
-    script = ROOT / "examples/03_train/train.py"
+    script = ROOT / "examples/12_train_in_python/train.py"
     done = subprocess.run(
         [sys.executable, script, "--prompts", "12", "--steps", "2"],
         capture_output=True,

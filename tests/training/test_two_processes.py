@@ -33,7 +33,7 @@ ACCELERATE = [
     *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch"),
     *("--main_process_ip", "127.0.0.1", "--main_process_port", "0", "--config_file"),
 ]
-CONFIGS = ROOT / "examples/03_train/accelerate"
+CONFIGS = ROOT / "examples/12_train_in_python/accelerate"
 WORKER = str(Path(__file__).with_name("two_processes.py"))
 
 

@@ -14,7 +14,8 @@ from cai.config import load_config
 
 ROOT = Path(cai.__file__).parent.parent
 # The one that trains models has a test among those with a real model.
-SCRIPTS = sorted(set((ROOT / "examples").rglob("*.py")) - {ROOT / "examples/03_train/train.py"})
+TRAINS = ROOT / "examples/12_train_in_python/train.py"
+SCRIPTS = sorted(set((ROOT / "examples").rglob("*.py")) - {TRAINS})
 # The quickstart has one among those with real processes, too, but its config can generate as well.
 CONFIGS = sorted(
     [*(ROOT / "examples").rglob("cai.yaml"), ROOT / "examples/01_quickstart/config.yaml"]

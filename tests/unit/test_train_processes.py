@@ -22,7 +22,7 @@ from tests.unit.tiny_model import tiny_model, tiny_tokenizer
 pytestmark = pytest.mark.filterwarnings("default")
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = ROOT / "examples/03_train/accelerate"
+CONFIGS = ROOT / "examples/12_train_in_python/accelerate"
 
 
 def test_the_module_is_the_command():

@@ -1,7 +1,7 @@
 """From a constitution to pairs, to a reward model, and to three policies, on one machine.
 
-    python examples/03_train/train.py
-    python examples/03_train/train.py --prompts 12 --steps 2  # as CI runs it
+    python examples/12_train_in_python/train.py
+    python examples/12_train_in_python/train.py --prompts 12 --steps 2  # as CI runs it
 
 It trains the embedded model, on a GPU if there is one. The policies of PPO and GRPO are each
 watched by the reward of the other.
