@@ -52,6 +52,8 @@ class Knobs:
     retry_after: float = 1.0
     """Seconds in the Retry-After of a 429; negative for none."""
     hang_s: float = 3600.0
+    models: str = "stub"
+    """Names in its list of models, with commas."""
     seed: int = 0
 
 
@@ -125,7 +127,8 @@ class Stub:
         if path in ("/v1/chat/completions", "/v1/completions"):
             return await self._complete(request, chat="chat" in path)
         if path == "/v1/models":
-            return web.json_response({"object": "list", "data": [{"id": "stub"}]})
+            known = [{"id": name} for name in self.knobs.models.split(",")]
+            return web.json_response({"object": "list", "data": known})
         if path == "/stats":
             since = float(request.query.get("since", 0.0))
             return web.json_response(self.counters.shown(since))

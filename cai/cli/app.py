@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from cai.cli import bench, constitution, evaluate, judge, validate
+from cai.cli import bench, constitution, drift, evaluate, feedback, judge, validate
 from cai.cli.check import check
+from cai.cli.compare import compare
 from cai.cli.demo import demo
 from cai.cli.export import export
 from cai.cli.filter import filter_
@@ -57,6 +58,7 @@ app.command("filter")(filter_)
 app.command()(export)
 app.command()(review)
 app.command()(report)
+app.command()(compare)
 app.command()(train)
 app.command()(score)
 app.command()(gc)
@@ -64,6 +66,8 @@ app.add_typer(constitution.app, name="constitution")
 app.add_typer(judge.app, name="judge")
 app.add_typer(validate.app, name="validate")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(feedback.app, name="feedback")
+app.add_typer(drift.app, name="drift")
 app.add_typer(bench.app, name="bench")
 
 

@@ -26,8 +26,9 @@ def trainers(
     methods: Annotated[
         str,
         typer.Option(
-            help="What to compare, with commas between. ppo is trained twice: with a value head on "
-            "the policy, and with a critic of its own. ppo and grpo bring rm along, their reward."
+            help="What to compare, with commas between: sft, rm, dpo, kto, ppo, grpo, rloo. ppo is "
+            "trained twice: with a value head on the policy, and with a critic of its own. ppo, "
+            "grpo and rloo bring rm along, their reward."
         ),
     ] = "sft,rm,dpo,ppo,grpo",
     steps: Annotated[

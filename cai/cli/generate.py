@@ -145,7 +145,7 @@ def warn(config: Config) -> None:
     from cai.cli.output import error_console
     from cai.loop.judging import self_preference
 
-    if text := self_preference(config.models):
+    if config.loop.asks_judge and (text := self_preference(config.models)):
         error_console().print(f"Warning: {text}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -199,7 +199,7 @@ def _basis(found: Estimate) -> list[str]:
 def _judges(config: Config, found: Estimate) -> list[str]:
     from cai.loop.judging import self_preference
 
-    warning = self_preference(config.models)
+    warning = self_preference(config.models) if config.loop.asks_judge else ""
     lines = [f"Warning: {warning}"] if warning else []
     if config.models.fallback_judge is not None and found.changes:
         lines.append("Calls of the fallback judge that new refusals will make are not in it.")

@@ -24,6 +24,10 @@ def report(
     markdown: Annotated[
         Path | None, typer.Option(help="Also write a short summary to this Markdown file.")
     ] = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option(help="Also show the checkpoints of this ledger of cai drift, over time."),
+    ] = None,
 ) -> None:
     """Write a page about a run: labels, biases, quality, costs, and rows to read.
 
@@ -44,6 +48,7 @@ def report(
             against=against or (),
             progress=progress,
             processes=processes_for(run),
+            ledger=ledger,
         )
     file = out or run / "report.html"
     page = render_html(figures)

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from cai.pipeline import Desk
 
-__all__ = ["run"]
+__all__ = ["carry_out", "run"]
 
 _WAITING = 3
 """Exit code when people have to label before it can go on."""
@@ -75,16 +75,22 @@ def run(
     from cai.cli.watching import Printing
 
     warn(settings)
-    _carry_out(Desk(settings, update=update, watcher=Printing()), from_, until)
+    carry_out(Desk(settings, update=update, watcher=Printing()), first=from_, last=until)
 
 
-def _carry_out(desk: Desk, first: str | None, last: str | None) -> None:
+def carry_out(desk: Desk, *, first: str | None = None, last: str | None = None) -> None:
+    """Carry out a pipeline, then print its stages and where to read on.
+
+    Raises:
+        CaiError: as `cai.pipeline.carry_out`.
+        Exit: people have to label first.
+    """
+    import cai.pipeline
     from cai.cli.stages import print_stages
     from cai.cli.tables import print_heading, print_text
-    from cai.pipeline import carry_out
     from cai.store.stages import read_stages
 
-    outcome = carry_out(desk, first=first, last=last)
+    outcome = cai.pipeline.carry_out(desk, first=first, last=last)
     print_heading(f"Run {desk.folder}")
     stored = read_stages(desk.folder)
     if stored is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from cai.loop.estimate import Estimate
     from cai.loop.figures import Range
@@ -74,8 +74,29 @@ def print_plan(stages: Sequence[PlannedStage], run: str) -> None:
         ],
         numbers=(3, 4, 5, 6),
     )
+    for one in stages:
+        if one.evaluations:
+            print_heading("Evaluations, at the most")
+            print_table(
+                ("Evaluation", "Model", "Asked for", "Calls", "Tokens", "Dollars"),
+                list(_evaluations(one.evaluations)),
+                numbers=(3, 4, 5),
+            )
     for line in _notes(stages):
         print_text(f"- {line}")
+
+
+def _evaluations(each: Mapping[str, Estimate]) -> Iterator[tuple[str, ...]]:
+    """A row for each model and what it is asked for, or one for an evaluation that asks nobody."""
+    for name, asks in each.items():
+        if not asks.stages:
+            yield (name, "", "", "0", "", "free")
+        for one in asks.stages:
+            tokens = one.prompt_tokens.likely + one.completion_tokens.likely
+            dollars = "unknown price" if one.usd is None else f"{one.usd.likely:,.4f}"
+            what = "answers" if one.stage == "sample" else "judgements"
+            figures = (f"{one.calls.likely:,.0f}", f"{tokens:,.0f}")
+            yield (name, one.role, what, *figures, dollars if one.paid else "free")
 
 
 def _asked(asks: Estimate | None) -> tuple[str, str, str]:
@@ -100,7 +121,9 @@ def _steps(one: PlannedStage) -> str:
 
 def _notes(stages: Sequence[PlannedStage]) -> Iterator[str]:
     for one in stages:
-        if one.asks is not None:
+        if one.evaluations and one.asks is not None:
+            yield from _of_evaluations(one, one.asks)
+        elif one.asks is not None:
             yield (
                 f"{one.stage.name}: {_range(one.asks.calls)} calls, "
                 f"{_range(one.asks.prompt_tokens)} tokens read, "
@@ -115,8 +138,19 @@ def _notes(stages: Sequence[PlannedStage]) -> Iterator[str]:
             )
     if any(one.action == "perhaps" for one in stages):
         yield "look: what comes before decides whether there is something to do."
-    if any(one.stage.kind == "evaluate" and one.action in ("run", "perhaps") for one in stages):
-        yield "Calls of evaluations are not in the table: they depend on what models answer."
+
+
+def _of_evaluations(one: PlannedStage, asks: Estimate) -> Iterator[str]:
+    yield (
+        f"{one.stage.name}: prompts × models × samples, the trial of the judge on labelled "
+        "answers, and judgements × orders, counted by going through it with stand-ins. Fewer are "
+        "made where answers are empty, refused or equal, or known from before."
+    )
+    if asks.calls.high > asks.calls.likely:
+        yield (
+            f"{one.stage.name}: up to {asks.calls.high:,.0f} calls where a judge's server gives no "
+            "log-probabilities, so that judgements are sampled (judge.votes)."
+        )
 
 
 def _range(range_: Range) -> str:

@@ -3,7 +3,7 @@
 from cai.config.identity import asked, changed_keys
 from cai.config.judging import JudgeConfig, ReasoningSamplingConfig
 from cai.config.load import load_config, parse_config
-from cai.config.loop import ConfirmConfig, ContrastConfig
+from cai.config.loop import ConfirmConfig, ContrastConfig, RevisedConfig
 from cai.config.models import EngineKind, ModelConfig, ModelsConfig, PriceConfig, VllmConfig
 from cai.config.schema import (
     Config,
@@ -36,6 +36,7 @@ __all__ = [
     "PriceConfig",
     "PromptsConfig",
     "ReasoningSamplingConfig",
+    "RevisedConfig",
     "RuntimeConfig",
     "SamplingConfig",
     "SplitConfig",

@@ -13,6 +13,7 @@ __all__ = [
     "ContrastConfig",
     "CritiqueSamplingConfig",
     "LoopConfig",
+    "RevisedConfig",
     "SamplingConfig",
 ]
 
@@ -52,6 +53,14 @@ class ContrastConfig(Section):
     one with p = 1, by construction (Open Character Training, Maiya et al. 2025)."""
 
 
+class RevisedConfig(Section):
+    """Pairs of an original and its final revision."""
+
+    judge: bool = True
+    """Judges them like all pairs. If not, the revision counts as the better one with p = 1, by
+    construction, as in llm-swarm's recipe (Huang et al. 2024)."""
+
+
 class LoopConfig(Section):
     """Sample, critique, revise, pair."""
 
@@ -63,6 +72,9 @@ class LoopConfig(Section):
     """Rounds of critique and revision."""
     revise: Literal["first", "all"] = "first"
     """Revises the first sample only, or all of them."""
+    unrevised: tuple[str, ...] = Field(default=(), json_schema_extra=ADDED)
+    """Tags of prompts whose answers are not revised: helpful prompts beside harmful ones. With
+    `sft.samples`, `cai train sft` imitates their samples (2212.08073, §3.1)."""
     direct: bool = False
     """Revises without a critique, from the principle alone."""
     skip_when_clean: bool = True
@@ -82,6 +94,8 @@ class LoopConfig(Section):
     """Which pairs the judge must confirm."""
     contrast: ContrastConfig = Field(default=ContrastConfig(), json_schema_extra=ADDED)
     """Pairs of the kind `contrast`."""
+    revised: RevisedConfig = Field(default=RevisedConfig(), json_schema_extra=ADDED)
+    """Pairs of the kind `revision`."""
     sample: SamplingConfig = SamplingConfig()
     """Decoding of samples."""
     critique: CritiqueSamplingConfig = CritiqueSamplingConfig()
@@ -94,3 +108,18 @@ class LoopConfig(Section):
         if self.pairs == ("samples",) and self.samples < 2:
             raise ValueError("pairs: [samples] needs samples of 2 or more")
         return self
+
+    @model_validator(mode="after")
+    def _confirming_takes_a_judge(self) -> Self:
+        if self.confirm.revision and not self.revised.judge:
+            raise ValueError(
+                "confirm.revision keeps what the judge prefers, and with revised.judge: false it "
+                "is not asked. Leave one of them out"
+            )
+        return self
+
+    @property
+    def asks_judge(self) -> bool:
+        """Whether any kind of pair is judged."""
+        built = {"contrast": not self.contrast.judge, "revision": not self.revised.judge}
+        return any(not built.get(kind, False) for kind in self.pairs)

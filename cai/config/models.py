@@ -140,6 +140,16 @@ class ModelsConfig(Section):
             roles["fallback_judge"] = self.fallback_judge
         return roles
 
+    @property
+    def judging(self) -> tuple[ModelConfig, ...]:
+        """The models that compare answers: the panel, or the one judge."""
+        return self.judges or (self.judge or self.critic or self.policy,)
+
+    def judges_alone(self) -> ModelsConfig:
+        """The same with no other models than those that judge; the first of them has every role."""
+        only = {"policy": self.judging[0], "critic": None, "judge": None}
+        return self.model_copy(update=only)
+
     def over(self, change: Callable[[ModelConfig], ModelConfig]) -> ModelsConfig:
         """The same with every model that is named changed; what is absent stays so."""
         named = {

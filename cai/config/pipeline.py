@@ -22,8 +22,8 @@ _KEPT = {"output": "models/<name> in the run", "gate": "as pipeline.validate has
 
 _PATHS = frozenset(
     {
-        *("cases", "check", "config", "file", "labelled", "name", "path", "prompts"),
-        *("reference", "run"),
+        *("candidates", "cases", "check", "config", "data", "file", "labelled", "name", "path"),
+        *("prompts", "questions", "reference", "run"),
     }
 )
 """Keys of settings whose values are paths, where there is something at that path."""
@@ -58,8 +58,9 @@ class TrainingConfig(_Aliased):
     before, and so does a reward model without `model.name`."""
     settings: _Settings = Field(default={})
     """Keys of the config of `cai train`, such as `training.max_steps: 20` or `dpo.beta: 0.1`. As a
-    path, `made:NAME` is the folder of an earlier training and `made:run` the run, which is the only
-    source of `data` when none is named."""
+    path, `made:NAME` is the folder of an earlier training, `made:config` this config, whose judge a
+    reward can ask, and `made:run` the run, which is the only source of `data` when none is
+    named."""
 
     @property
     def goes_on(self) -> bool:
@@ -77,8 +78,11 @@ class TrainingConfig(_Aliased):
         for key, what in _KEPT.items():
             if key in self.settings:
                 raise ValueError(f"settings: {key} is set by the pipeline: {what}. Leave it out")
-        if self.name == "run":
-            raise ValueError("name: run is taken: made:run is the run. Choose another name")
+        if self.name in ("run", "config"):
+            raise ValueError(
+                f"name: {self.name} is taken: made:{self.name} is the run's own. Choose another "
+                "name"
+            )
         if self.from_ is not None and "model.name" in self.settings:
             raise ValueError(
                 f"from: {self.from_} and model.name in settings both name the model that is "
@@ -87,7 +91,7 @@ class TrainingConfig(_Aliased):
         return self
 
 
-class EvaluateConfig(Section):
+class EvaluateConfig(_Aliased):
     """What the models are asked at the end. Nothing is, where no evaluation is named."""
 
     refusal: _Settings | None = None
@@ -99,20 +103,29 @@ class EvaluateConfig(Section):
     """How far answers follow each principle; settings of `cai evaluate adherence`."""
     probes: _Settings | None = None
     """Sycophancy, calibration, evasiveness and swaps; settings of `cai evaluate probes`."""
+    two_turn: _Settings | None = Field(default=None, alias="two-turn")
+    """Helpfulness in two turns, on `questions: FILE`; settings of `cai evaluate two-turn`."""
     tax: _Settings | None = None
     """What training cost in other abilities, without a judge; settings of `cai evaluate tax`."""
+    reward_model: _Settings | None = Field(default=None, alias="reward-model")
+    """How often the reward models prefer the better answer, on `data: FILE` or else on the pairs of
+    the split dev; settings of `cai evaluate reward-model`. It is about trainings with `method: rm`,
+    the others are about policies."""
     limit: int | None = Field(default=None, ge=1)
     """Only so many cases, questions or prompts of each evaluation."""
     subjects: tuple[_Name, ...] = ()
     """Models that are evaluated: `policy`, which is the model before training, and names of
-    trainings, with `-2` after them in the second round. When empty: all of them."""
+    trainings, with `-2` after them in the second round. When no policy is named: all of them; the
+    same goes for reward models."""
 
     @property
     def wanted(self) -> dict[str, _Settings]:
         """The evaluations that are asked for, and their settings."""
         others = ("limit", "subjects")
         named = {
-            name: getattr(self, name) for name in type(self).model_fields if name not in others
+            field.alias or name: getattr(self, name)
+            for name, field in type(self).model_fields.items()
+            if name not in others
         }
         return {name: settings for name, settings in named.items() if settings is not None}
 
@@ -138,7 +151,8 @@ class PipelineConfig(_Aliased):
     def anchored(self, base: Path) -> PipelineConfig:
         """The same with paths that exist relative to a folder made absolute."""
         evaluations = {
-            name: _anchored(settings, base) for name, settings in self.evaluate.wanted.items()
+            name.replace("-", "_"): _anchored(settings, base)
+            for name, settings in self.evaluate.wanted.items()
         }
         against = tuple(_anchored({"file": file}, base)["file"] for file in self.check.against)
         return self.model_copy(

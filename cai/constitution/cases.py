@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from cai.constitution.case_prompts import asked_schema, one_user_turn, require_waiting
 from cai.constitution.principle import Model, Slug
 from cai.records import Message, Role
 from cai.wording import listed
@@ -78,18 +79,11 @@ class Case(Model):
     @model_validator(mode="before")
     @classmethod
     def _text_means_one_user_turn(cls, value: Any) -> Any:
-        if isinstance(value, dict) and isinstance(value.get("prompt"), str):
-            return {**value, "prompt": ({"role": "user", "content": value["prompt"]},)}
-        return value
+        return one_user_turn(value)
 
     @model_validator(mode="after")
     def _waits_for_an_answer(self) -> Self:
-        roles = [turn.role for turn in self.prompt]
-        if not roles or roles[-1] != "user" or "system" in roles[1:]:
-            raise ValueError(
-                f"case '{self.id}': a prompt ends with a message of the user, and only the first "
-                f"message may be of the system; got the roles {listed(roles)}. Correct the prompt"
-            )
+        require_waiting(self.id, [turn.role for turn in self.prompt])
         return self
 
     @model_validator(mode="after")
@@ -115,12 +109,7 @@ class Case(Model):
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> Any:
         """Tell editors that a prompt may be a text."""
-        section = handler.resolve_ref_schema(handler(core))
-        prompt = section["properties"]["prompt"]
-        told = {key: prompt.pop(key) for key in ("title", "description")}
-        text = {"type": "string", "pattern": r"\S"}
-        section["properties"]["prompt"] = {**told, "anyOf": [text, prompt]}
-        return section
+        return asked_schema(core, handler)
 
 
 class CaseFile(Model):

@@ -175,8 +175,8 @@ def open_judges(models: ModelsConfig) -> Engines:
         ConfigError: as `open_engine`.
         MissingExtraError: as `open_engine`.
     """
-    panel = tuple(map(open_engine, models.judges))
-    judge = panel[0] if panel else open_engine(models.judge or models.critic or models.policy)
+    judges = tuple(map(open_engine, models.judging))
+    judge, panel = judges[0], judges if models.judges else ()
     fallback = open_engine(models.fallback_judge) if models.fallback_judge else None
     return Engines(judge, judge, judge, panel, fallback)
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cai.errors import RowEngineError
+from cai.evaluate.floor import TooFew, enough
 from cai.evaluate.means import prompt_groups
 from cai.evaluate.results import Evaluator
 from cai.loop.under import judged_under
@@ -27,12 +28,17 @@ if TYPE_CHECKING:
     from cai.validation.exchange import Comparison
     from cai.validation.statistics.intervals import Interval
 
-__all__ = ["as_pair", "check_on_pairs", "fingerprint_of"]
+__all__ = ["as_pair", "check_on_pairs", "fingerprint_of", "fingerprint_of_first"]
 
 
 def fingerprint_of(judges: Judges) -> str:
     """Names who judges; the members of a panel are joined by ` + `."""
     return " + ".join(dict.fromkeys(e.fingerprint for e in judges.engines.judging.values()))
+
+
+def fingerprint_of_first(judges: Judges) -> str:
+    """Names the judge that is asked about one answer at a time: the first of a panel."""
+    return next(iter(judges.engines.judging.values())).fingerprint
 
 
 def as_pair(prompt: Prompt, first: str, second: str) -> Pair:
@@ -99,12 +105,13 @@ async def check_on_pairs(
 def _interval(
     known: Sequence[tuple[float, Prompt]], similarity: float, draws: int
 ) -> Interval | None:
-    """Of the share of right verdicts; None where their prompts are all alike."""
+    """Of the share of right verdicts; None where too few groups of prompts have one."""
     if not known:
         return None
     group_of = prompt_groups((prompt for _, prompt in known), similarity)
     right, groups = zip(*((value, group_of[prompt.id]) for value, prompt in known), strict=True)
-    return share_interval(right, groups, draws=draws)
+    found = enough(share_interval(right, groups, draws=draws))
+    return None if isinstance(found, TooFew) else found
 
 
 async def _right(jury: Jury, plan: Plan, one: Comparison, tick: Callable[[], None]) -> float | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cai.evaluate.floor import LEAST_CLUSTERS, TooFew
 from cai.evaluate.results import figure
 from cai.store.signature import PERMUTATIONS, Signer
 from cai.validation.statistics.sums import SumBootstrap
@@ -28,34 +29,41 @@ __all__ = ["Means", "compared", "prompt_groups"]
 class Means:
     """Means with 95 % intervals from one bootstrap over clusters (BCa), for many columns of values.
 
-    Each takes (n,) values; None where there is none. Where there are fewer than 2 clusters with a
-    value, the answer is None.
+    Each takes (n,) values; None where there is none. Without any value the answer is None, and
+    where fewer clusters have one than an interval takes, it is `TooFew`.
     """
 
     def __init__(self, clusters: Sequence[Hashable], *, draws: int = 2000, seed: int = 0) -> None:
         """Take the cluster of each row; the same seed gives the same intervals."""
-        self._n = len(clusters)
+        self._clusters = tuple(clusters)
         self._draws = SumBootstrap(clusters, draws=draws, seed=seed)
 
-    def mean(self, values: Values) -> Interval | None:
+    def mean(self, values: Values) -> Interval | TooFew | None:
         """Of values of any size, such as scores or differences within pairs."""
         given = _numbers(values)
-        if not self._n or np.isnan(given).all():
-            return None
         there = ~np.isnan(given)
+        if (few := self._few(there)) is not None:
+            return few if few.n else None
         columns = np.column_stack([np.where(there, given, 0.0), there])
         return self._draws.interval(columns, _ratio)
 
-    def share(self, values: Values) -> Interval | None:
+    def share(self, values: Values) -> Interval | TooFew | None:
         """Of values from 0 to 1; Wilson's interval where all are 0 or all are 1."""
         given = _numbers(values)
         there = ~np.isnan(given)
-        return self._draws.share(given, there) if there.any() else None
+        if (few := self._few(there)) is not None:
+            return few if few.n else None
+        return self._draws.share(given, there)
 
-    def difference(self, after: Values, before: Values) -> Interval | None:
+    def difference(self, after: Values, before: Values) -> Interval | TooFew | None:
         """The mean of after − before over the rows that have both."""
         both = zip(after, before, strict=True)
         return self.mean([None if a is None or b is None else a - b for a, b in both])
+
+    def _few(self, there: NDArray[np.bool_]) -> TooFew | None:
+        """The clusters that have a value, where those are not enough."""
+        n = len({self._clusters[i] for i in np.flatnonzero(there)})
+        return TooFew(n) if n < LEAST_CLUSTERS else None
 
 
 def compared(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cai.evaluate.session import Session
 
     Tick = Callable[[str, int], None]
-    Measure = Callable[[Session, Sequence[Subject], Any, Tick], Coroutine[Any, Any, Result]]
+    Measure = Callable[..., Coroutine[Any, Any, Result]]
 
 __all__ = ["Evaluation", "EvaluationSettings", "find_evaluation", "known_evaluations"]
 
@@ -32,7 +32,9 @@ _HOMES = {
     "winrate": "cai.evaluate.registered.winrate",
     "adherence": "cai.evaluate.registered.adherence",
     "probes": "cai.evaluate.registered.probes",
+    "two-turn": "cai.evaluate.registered.two_turn",
     "tax": "cai.evaluate.registered.tax",
+    "reward-model": "cai.evaluate.registered.reward_model",
 }
 
 
@@ -51,13 +53,23 @@ class Evaluation:
     that it calls after each answer with the name of the step and how many it has. It returns the
     result, which is not written yet and says nothing of calls and dollars. `read` reads the files
     that the settings name, so that one that is missing is found before anything is asked. `fewest`
-    subjects are needed.
+    subjects are needed. Those of an evaluation `of` reward models are such, whose `measure` also
+    takes `score`: from a subject, the most tokens that it is shown, and prompts with answers to
+    their rewards.
     """
 
     settings: type[EvaluationSettings]
     measure: Measure
     read: Callable[[Any], object]
     fewest: int = 1
+    of: Literal["policies", "reward models"] = "policies"
+
+    async def rehearse(
+        self, session: Session, subjects: Sequence[Subject], settings: EvaluationSettings
+    ) -> None:
+        """Carry it out for what the session is asked; nobody is asked about reward models."""
+        if self.of == "policies":
+            await self.measure(session, subjects, settings, lambda step, total: None)
 
 
 def known_evaluations() -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from cai.errors import UsageError
+from cai.evaluate.floor import TooFew
 from cai.loading import load
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = [
     "Figure",
     "Result",
     "figure",
+    "read_result",
     "read_results",
     "write_result",
 ]
@@ -32,7 +34,15 @@ EVALUATION = "evaluation"
 """Folder in a run for the results of `cai run`, which reports show."""
 
 Kind = Literal[
-    "refusal", "winrate", "adherence", "probes", "two-turn", "reward-model", "tax", "answers"
+    "refusal",
+    "winrate",
+    "adherence",
+    "probes",
+    "two-turn",
+    "reward-model",
+    "rewards",
+    "tax",
+    "answers",
 ]
 
 
@@ -45,6 +55,7 @@ class Figure:
     good. Where `unmeasured` is not empty there is no number, and it says why. `rests_on` names what
     evaluators were asked (`Evaluator.about`) for this figure; empty: whatever was asked. `people`
     is for figures that labels by people correct, which stand whatever the evaluator is worth.
+    `unchecked`: it rests on an evaluator that nobody has tried on labelled cases.
     """
 
     name: str
@@ -59,6 +70,7 @@ class Figure:
     better: Literal["higher", "lower", ""] = ""
     unmeasured: str = ""
     rests_on: tuple[str, ...] = ()
+    unchecked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +100,15 @@ class Evaluator:
         if not self.checked_on or (self.low is not None and self.low > self.chance):
             return ""
         mean = " (mean over classes)" if self.balanced else ""
-        return (
-            f"not measurable with this evaluator: right in {self.accuracy or 0.0:.1%} of {self.n} "
-            f"labelled cases{mean}, where guessing reaches {self.chance:.0%}"
-        )
+        if self.accuracy is None:
+            found = f"how often it is right cannot be told from {self.n} labelled cases"
+        elif self.low is None:
+            found = f"right in {self.accuracy:.1%} of {self.n} labelled cases{mean}, which are too "
+            found += "few or too much alike for an interval"
+        else:
+            found = f"right in {self.accuracy:.1%} of {self.n} labelled cases{mean}, where "
+            found += f"guessing reaches {self.chance:.0%}"
+        return f"not measurable with this evaluator: {found}"
 
     def concerns(self, figure: Figure) -> bool:
         """Whether a figure is worth no more than this evaluator."""
@@ -114,24 +131,33 @@ class Result:
     format: Literal[1] = 1
     details: dict[str, Any] = field(default_factory=dict)
     """Rows behind the figures, as the evaluation likes; for people and for charts."""
+    constitution: str = ""
+    """Hash of the constitution that answers were judged under; empty where none was."""
 
     def distrusted(self) -> Result:
-        """The same with figures that rest on an untrustworthy evaluator taken away."""
+        """The same with figures that rest on an untrustworthy evaluator taken away.
+
+        Those that rest on one that nobody has checked say so.
+        """
         from dataclasses import replace
 
         def checked(one: Figure) -> Figure:
-            reasons = (e.distrust for e in self.evaluators if e.concerns(one))
-            reason = next(filter(None, reasons), "")
+            asked = [e for e in self.evaluators if e.concerns(one)]
+            reason = next((e.distrust for e in asked if e.distrust), "")
             if not reason:
-                return one
+                unknown = any(not e.checked_on for e in asked) and one.unit != "count"
+                return replace(one, unchecked=True) if unknown else one
             told = one.unmeasured or reason
             return replace(one, value=None, low=None, high=None, unmeasured=told)
 
         return replace(self, figures=tuple(map(checked, self.figures)))
 
 
-def figure(name: str, subject: str, interval: Interval | None, **more: Any) -> Figure:
+def figure(name: str, subject: str, interval: Interval | TooFew | None, **more: Any) -> Figure:
     """A figure from an interval; without one it is unmeasured, and `more` should say why."""
+    if isinstance(interval, TooFew):
+        few: dict[str, Any] = {"n": interval.n, "unmeasured": interval.reason}
+        return Figure(name, subject, None, **{**more, **few})
     if interval is None:
         return Figure(name, subject, None, **{"unmeasured": "too few cases", **more})
     found = (interval.estimate, interval.low, interval.high, interval.n)
@@ -158,15 +184,21 @@ def read_results(folder: Path) -> Sequence[Result]:
     Raises:
         UsageError: a file is none of a result.
     """
+    return [read_result(path) for path in sorted(folder.glob("*.json"))]
+
+
+def read_result(path: Path) -> Result:
+    """The result in a file.
+
+    Raises:
+        UsageError: the file is none of a result.
+    """
     from pydantic import ValidationError
 
-    found = []
-    for path in sorted(folder.glob("*.json")):
-        try:
-            found.append(load(Result, path.read_bytes()))
-        except ValidationError as error:
-            raise UsageError(
-                f"{path} is no result of an evaluation: {error.error_count()} keys are wrong. "
-                "Remove it, or run the evaluation again."
-            ) from error
-    return found
+    try:
+        return load(Result, path.read_bytes())
+    except ValidationError as error:
+        raise UsageError(
+            f"{path} is no result of an evaluation: {error.error_count()} keys are wrong. "
+            "Remove it, or run the evaluation again."
+        ) from error

@@ -13,30 +13,29 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from cai.engines.factory import Engines, open_engine, open_judges
+from cai.engines.factory import Engines, open_engine
 from cai.engines.memo import Meter
 from cai.errors import RowEngineError
 from cai.evaluate.records import Answered
 from cai.hashing import unit_interval
-from cai.judge.pointwise import PointwiseJudge
-from cai.loop.callers import open_callers, prompts_in_work
-from cai.loop.judging import logprobs_of, open_jury
-from cai.loop.plan import for_judging, load_templates, make_plan
-from cai.loop.secret import quoting_secret
+from cai.loop import judges as loop
+from cai.loop.callers import calling, prompts_in_work, started
+from cai.loop.judging import open_pointwise
+from cai.loop.plan import load_templates
 from cai.records import Request, Sampling
 from cai.store import RunStore
 from cai.templates import load_template
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
     from types import TracebackType
     from typing import Any, TypeVar
 
-    from cai.config import Config, JudgeConfig, SamplingConfig
+    from cai.config import Config, SamplingConfig
     from cai.constitution.models import Constitution
     from cai.engines import Engine
     from cai.evaluate.records import Subject
-    from cai.judge import Jury
+    from cai.judge import PointwiseJudge
     from cai.judge.pairwise import Asking
     from cai.loop.plan import Plan
     from cai.records import Prompt
@@ -160,21 +159,17 @@ class Session:
 
         Arguments and errors are those of `answers`.
         """
-        own = engine is None
-        asked = engine or open_engine(subject.model)
-        engines = Engines(asked, asked, asked)
-        models = self.config.models.model_copy(update={"policy": subject.model})
-        config = self.config.model_copy(update={"models": type(models)(policy=models.policy)})
-        await engines.start()
-        try:
-            caller = open_callers(engines, config, self.store, self.meter)[id(asked)]
-            try:
-                yield caller
-            finally:
-                await caller.close()
-        finally:
-            if own:
-                await engines.close()
+
+        def opening() -> Engines:
+            return _one(open_engine(subject.model))
+
+        models = type(self.config.models)(policy=subject.model)
+        config = self.config.model_copy(update={"models": models})
+        async with (
+            started(_one(engine) if engine else None, opening) as engines,
+            calling(engines, config, self.store, self.meter) as callers,
+        ):
+            yield callers[id(engines.policy)]
 
     async def side_by_side(self, work: Iterable[Callable[[], Awaitable[_Result]]]) -> list[_Result]:
         """Carry out many small jobs, as many at once as the config's run-time settings allow.
@@ -206,48 +201,22 @@ class Session:
             ConfigError: the judge cannot be asked in the way that the config says.
             FatalEngineError: a judge cannot be started.
         """
-        ours = engines or open_judges(self.config.models)
-        await ours.start()
-        try:
-            callers = open_callers(ours, self.config, self.store, self.meter)
-            asking = {role: callers[id(engine)] for role, engine in ours.judging.items()}
-            try:
-                yield Judges(self, ours, asking)
-            finally:
-                for caller in callers.values():
-                    await caller.close()
-        finally:
-            if engines is None:
-                await ours.close()
+        async with (
+            loop.start_judges(self.config, engines) as starting,
+            starting.on(self.store, self.meter) as judges,
+        ):
+            yield Judges(**vars(judges), session=self)
 
 
 @dataclass(frozen=True)
-class Judges:
-    """The judges of a session behind the memo, to be asked in any way that a config knows."""
+class Judges(loop.Judges):
+    """The judges of a session."""
 
     session: Session
-    engines: Engines
-    asking: Mapping[str, Asking]
 
     def plan(self, constitution: Constitution | None = None, **judge: Any) -> Plan:
-        """The plan of a run that would judge so; `scopes` of it says what a prompt is under.
-
-        Args:
-            constitution: in place of the session's, such as a part of it.
-            judge: keys of the section `judge` in place of the config's, such as `scope="each"`.
-
-        Raises:
-            ConfigError: the judge cannot be asked in this way.
-        """
-        config = self._with(judge)
-        constitution = constitution or self.session.constitution
-        templates = for_judging(load_templates(config), config, constitution)
-        return make_plan(config, constitution, templates, self.engines, "")
-
-    def jury(self, plan: Plan) -> Jury:
-        """The judge of pairs of a plan."""
-        secret = quoting_secret(self.session.store, self.session.folder, plan.config.judge)
-        return open_jury(plan, self.asking, secret=secret)
+        """As `cai.loop.judges.StartedJudges.plan`, by default under the session's constitution."""
+        return super().plan(constitution or self.session.constitution, **judge)
 
     def pointwise(self, template: str, **judge: Any) -> PointwiseJudge:
         """The first judge, asked about one answer at a time.
@@ -259,23 +228,15 @@ class Judges:
         Raises:
             ConfigError: there is no such template, or its labels make no scale.
         """
-        config = self._with(judge)
+        config = self.changed(judge)
         folder = config.templates.folder
         made = load_template("score", template, Path(folder) if folder else None)
         if config.judge.quoting == "nonce":
-            secret = quoting_secret(self.session.store, self.session.folder, config.judge)
-            made = made.with_nonces().with_secret(secret)
+            made = made.with_nonces().with_secret(self.secret(config))
         role = next(iter(self.asking))
-        return PointwiseJudge(
-            self.asking[role],
-            made,
-            config.judge,
-            logprobs=logprobs_of(config.models, role),
-            seed=config.loop.seed,
-        )
+        return open_pointwise(config, role, self.asking[role], made)
 
-    def _with(self, judge: Mapping[str, Any]) -> Config:
-        config = self.session.config
-        section: JudgeConfig = config.judge.model_copy(update=dict(judge))
-        loop = config.loop.model_copy(update={"rounds": 0})
-        return config.model_copy(update={"judge": section, "loop": loop})
+
+def _one(engine: Engine) -> Engines:
+    """One model in all roles."""
+    return Engines(engine, engine, engine)

@@ -31,12 +31,14 @@ class LayoutFacts:
     """What is known of a layout.
 
     `tables` are the names of its files without their ending. A layout without `parquet` is no
-    table with columns of one type, or is read by a service that takes JSONL alone.
+    table with columns of one type, or is read by a service that takes JSONL alone. `source` is
+    that of rows which have no place for it; the manifest says it in their stead.
     """
 
     tables: tuple[str, ...]
     holds: str
     parquet: bool = True
+    source: Literal["", "ai", "revision"] = ""
 
 
 LAYOUTS: Mapping[Layout, LayoutFacts] = {
@@ -47,9 +49,13 @@ LAYOUTS: Mapping[Layout, LayoutFacts] = {
     "ultrafeedback": LayoutFacts(
         ("ultrafeedback",),
         "the columns of HuggingFaceH4/ultrafeedback_binarized; scores are p and 1 - p, not 1 to 10",
+        source="ai",
     ),
     "openai": LayoutFacts(
-        ("openai",), "input for preference fine-tuning in the format of OpenAI", parquet=False
+        ("openai",),
+        "input for preference fine-tuning in the format of OpenAI",
+        parquet=False,
+        source="ai",
     ),
     "kto": LayoutFacts(
         ("kto",), "single answers with a label, for KTO; each answer of a prompt once"
@@ -69,7 +75,9 @@ LAYOUTS: Mapping[Layout, LayoutFacts] = {
         ("edits",), "one round of critique and revision under a principle; nobody judged these"
     ),
     "alpaca": LayoutFacts(
-        ("alpaca",), "revisions as answers to prompts of one turn, in the keys of Stanford Alpaca"
+        ("alpaca",),
+        "revisions as answers to prompts of one turn, in the keys of Stanford Alpaca",
+        source="revision",
     ),
     "rl-prompts": LayoutFacts(("rl-prompts",), "prompts alone, for methods that sample answers"),
 }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cai.errors import InputError
+from cai.formats.exported import stated_source
 from cai.formats.recognise import record_of_row
 from cai.intake.json_rows import json_rows
 from cai.intake.lines import readable
@@ -24,7 +26,8 @@ _PARQUET_MAGIC = b"PAR1"
 def read_records(path: Path) -> Iterator[Record]:
     """Yield one record per row; its layout is recognised row by row, so that files may be mixed.
 
-    Memory: the longest line, or one row group of a Parquet file.
+    Rows of an export whose layout has no place for a source have the one that its manifest says,
+    as long as that lies beside them. Memory: the longest line, or one row group of a Parquet file.
 
     Args:
         path: JSONL, plain or gzip, or Parquet, which its first bytes tell.
@@ -32,8 +35,10 @@ def read_records(path: Path) -> Iterator[Record]:
     Raises:
         InputError: the file cannot be read, or a row has no known layout; with file and line.
     """
+    stated = stated_source(path)
     for number, row in read_rows(path):
-        yield record_of_row(row, (path, number))
+        record = record_of_row(row, (path, number))
+        yield replace(record, source=stated) if stated and not record.source else record
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

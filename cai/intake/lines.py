@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Line", "numbered_lines", "readable"]
+__all__ = ["Line", "decoded", "numbered_bytes", "numbered_lines", "readable"]
 
 Line = tuple[int, str]
 """The number of a line, from 1, and its text with its line end."""
@@ -31,11 +31,19 @@ def numbered_lines(path: Path) -> Iterator[Line]:
     Raises:
         InputError: the file cannot be read, is a damaged gzip file or is not UTF-8.
     """
+    for number, line in numbered_bytes(path):
+        yield number, decoded(line, path, number)
+
+
+def numbered_bytes(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The same as bytes, for whoever goes on after a line that is not UTF-8.
+
+    Raises:
+        InputError: the file cannot be read or is a damaged gzip file.
+    """
     with readable(path), _binary(path) as file:
         for number, line in enumerate(file, 1):
-            if number == 1:
-                line = line.removeprefix(_BOM)
-            yield number, _decoded(line, path, number)
+            yield number, line.removeprefix(_BOM) if number == 1 else line
 
 
 @contextmanager
@@ -61,7 +69,12 @@ def _binary(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path, "rb")) if compressed else path.open("rb")
 
 
-def _decoded(line: bytes, path: Path, number: int) -> str:
+def decoded(line: bytes, path: Path, number: int) -> str:
+    """A line as text.
+
+    Raises:
+        InputError: it is not UTF-8.
+    """
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:

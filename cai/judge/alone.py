@@ -9,36 +9,41 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from cai.judge.aggregate import hard_label
 from cai.records import AnswerScore, PrincipleVerdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Literal
 
     from cai.config import JudgeConfig
     from cai.constitution.models import Principle
     from cai.judge.pointwise import PointwiseJudge, PointwiseVerdict
+    from cai.judge.scales import Score
     from cai.records import Message
 
-__all__ = ["PropositionJudge", "ScoreJudge", "logistic", "preference"]
+__all__ = [
+    "AnswerJudge",
+    "PropositionJudge",
+    "ScoreJudge",
+    "conclude",
+    "logistic",
+    "preference",
+]
 
 
-class ScoreJudge:
-    """Rates each answer and compares the expected scores.
+class AnswerJudge(ABC):
+    """Asks about one answer at a time. Its kinds say what about, and what follows from it.
 
-    With scores s₁ and s₂ in points of the scale and the temperature τ (`judge.score_temperature`),
-
-        p = σ((s₁ − s₂) / τ) = e^{s₁/τ} / (e^{s₁/τ} + e^{s₂/τ}),
-
-    the model of Bradley and Terry (1952) with scores over τ as the logarithms of strengths. The
-    scores are those of direct-RLAIF (2309.00267): means under the probabilities of the numbers.
+    It has the interface of a judge of pairs, so that panels and fallback judges work.
     """
 
+    _looks_at: ClassVar[tuple[Literal["first", "second"], ...]] = ("first", "second")
+
     def __init__(self, pointwise: PointwiseJudge, config: JudgeConfig) -> None:
-        """Use a judge of one answer whose template shows principles."""
+        """Use a judge of one answer whose template shows what the kind asks about."""
         self._pointwise = pointwise
         self._config = config
 
@@ -49,21 +54,66 @@ class ScoreJudge:
         second: str,
         principles: Sequence[Principle],
     ) -> PrincipleVerdict:
-        """Compare two answers under one group of principles.
+        """The verdict on two answers under one group of principles.
 
         Raises:
             EngineError: the judge could not be asked.
         """
+        texts, about = {"first": first, "second": second}, self._about(principles)
         found = await asyncio.gather(
-            self._pointwise.score(conversation, first, [principles]),
-            self._pointwise.score(conversation, second, [principles]),
+            *(self._ask(conversation, texts[answer], principles) for answer in self._looks_at)
         )
-        scores = _named(found, ("",), (1.0,))
+        scores = [
+            _named(answer, score, *subject)
+            for answer, verdict in zip(self._looks_at, found, strict=True)
+            for score, subject in zip(verdict.scores, about, strict=True)
+        ]
+        return self._told(principles, scores)
+
+    @abstractmethod
+    def _about(self, principles: Sequence[Principle]) -> Sequence[tuple[str, float]]:
+        """The statement of each question, empty for a rating, and its weight."""
+
+    @abstractmethod
+    async def _ask(
+        self, conversation: Sequence[Message], answer: str, principles: Sequence[Principle]
+    ) -> PointwiseVerdict:
+        """One score for each question."""
+
+    @abstractmethod
+    def _told(
+        self, principles: Sequence[Principle], scores: Sequence[AnswerScore]
+    ) -> PrincipleVerdict:
+        """What the scores of all answers come to."""
+
+
+class ScoreJudge(AnswerJudge):
+    """Rates each answer and compares the expected scores.
+
+    With scores s₁ and s₂ in points of the scale and the temperature τ (`judge.score_temperature`),
+
+        p = σ((s₁ − s₂) / τ) = e^{s₁/τ} / (e^{s₁/τ} + e^{s₂/τ}),
+
+    the model of Bradley and Terry (1952) with scores over τ as the logarithms of strengths. The
+    scores are those of direct-RLAIF (2309.00267): means under the probabilities of the numbers.
+    """
+
+    def _about(self, principles: Sequence[Principle]) -> Sequence[tuple[str, float]]:
+        return [("", 1.0)]
+
+    async def _ask(
+        self, conversation: Sequence[Message], answer: str, principles: Sequence[Principle]
+    ) -> PointwiseVerdict:
+        return await self._pointwise.score(conversation, answer, [principles])
+
+    def _told(
+        self, principles: Sequence[Principle], scores: Sequence[AnswerScore]
+    ) -> PrincipleVerdict:
         gain = self._pointwise.scale.span / self._config.score_temperature
         return preference(principles, scores, gain, self._config.tie_band)
 
 
-class PropositionJudge:
+class PropositionJudge(AnswerJudge):
     """Asks which statements hold for each answer, and compares the weighted sums.
 
     With P_k(x) the probability that statement k is true of x, and weights w_k,
@@ -75,31 +125,18 @@ class PropositionJudge:
     principles; under several principles at once the sum is over all of theirs.
     """
 
-    def __init__(self, pointwise: PointwiseJudge, config: JudgeConfig) -> None:
-        """Use a judge of one answer whose template shows a proposition."""
-        self._pointwise = pointwise
-        self._config = config
+    def _about(self, principles: Sequence[Principle]) -> Sequence[tuple[str, float]]:
+        return [(rule.text, rule.weight) for one in principles for rule in one.propositions]
 
-    async def under(
-        self,
-        conversation: Sequence[Message],
-        first: str,
-        second: str,
-        principles: Sequence[Principle],
+    async def _ask(
+        self, conversation: Sequence[Message], answer: str, principles: Sequence[Principle]
+    ) -> PointwiseVerdict:
+        texts = [text for text, _ in self._about(principles)]
+        return await self._pointwise.holds(conversation, answer, texts)
+
+    def _told(
+        self, principles: Sequence[Principle], scores: Sequence[AnswerScore]
     ) -> PrincipleVerdict:
-        """Compare two answers under one group of principles, all with propositions.
-
-        Raises:
-            EngineError: the judge could not be asked.
-        """
-        rules = [rule for principle in principles for rule in principle.propositions]
-        texts = [rule.text for rule in rules]
-        found = await asyncio.gather(
-            self._pointwise.holds(conversation, first, texts),
-            self._pointwise.holds(conversation, second, texts),
-        )
-        weights = [rule.weight for rule in rules]
-        scores = _named(found, texts, weights)
         return preference(principles, scores, 1.0, self._config.tie_band)
 
 
@@ -108,22 +145,31 @@ def preference(
 ) -> PrincipleVerdict:
     """p(first ≻ second) = σ(gain · Σ weight · value, of the first less those of the second).
 
-    One missing value leaves no verdict, because the sums would no longer be of the same things. Its
-    outcome is then that of the first that is missing; a refusal goes first.
+    One missing value leaves no verdict, because the sums would no longer be of the same things.
     """
-    ids = tuple(principle.id for principle in principles)
-    silent = [s.outcome for s in scores if s.value is None]
-    if silent:
-        outcome = "refused" if "refused" in silent else silent[0]
-        return PrincipleVerdict(
-            ids, "unparsed" if outcome == "answered" else outcome, (), scores=tuple(scores)
-        )
     sums = {
         answer: math.fsum(s.weight * s.value for s in scores if s.answer == answer and s.value)
         for answer in ("first", "second")
     }
     p = logistic(gain * (sums["first"] - sums["second"]))
-    return PrincipleVerdict(ids, hard_label(p, tie_band), (), p, scores=tuple(scores))
+    return conclude(principles, scores, p, tie_band)
+
+
+def conclude(
+    principles: Sequence[Principle], scores: Sequence[AnswerScore], p: float | None, tie_band: float
+) -> PrincipleVerdict:
+    """The verdict with the probability p; none where a score has no value.
+
+    The outcome is then that of the first that has none; a refusal goes first.
+    """
+    ids, kept = tuple(principle.id for principle in principles), tuple(scores)
+    silent = [score.outcome for score in scores if score.value is None]
+    if silent or p is None:
+        outcome = "refused" if "refused" in silent else silent[0]
+        return PrincipleVerdict(
+            ids, "unparsed" if outcome == "answered" else outcome, (), scores=kept
+        )
+    return PrincipleVerdict(ids, hard_label(p, tie_band), (), p, scores=kept)
 
 
 def logistic(x: float) -> float:
@@ -134,28 +180,18 @@ def logistic(x: float) -> float:
 
 
 def _named(
-    found: tuple[PointwiseVerdict, PointwiseVerdict],
-    statements: Sequence[str],
-    weights: Sequence[float],
-) -> list[AnswerScore]:
-    """The scores of both answers with what they are about."""
-    named: tuple[tuple[Literal["first", "second"], PointwiseVerdict], ...] = (
-        ("first", found[0]),
-        ("second", found[1]),
+    answer: Literal["first", "second"], score: Score, statement: str, weight: float
+) -> AnswerScore:
+    """The score with what it is about."""
+    return AnswerScore(
+        answer,
+        score.outcome,
+        score.request_id,
+        score.value,
+        score.mass,
+        score.missed,
+        score.votes,
+        score.more_request_ids,
+        statement,
+        weight,
     )
-    return [
-        AnswerScore(
-            answer,
-            score.outcome,
-            score.request_id,
-            score.value,
-            score.mass,
-            score.missed,
-            score.votes,
-            score.more_request_ids,
-            statement,
-            weight,
-        )
-        for answer, verdict in named
-        for score, statement, weight in zip(verdict.scores, statements, weights, strict=True)
-    ]

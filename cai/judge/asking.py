@@ -1,31 +1,23 @@
-"""Asking for a label: from the log-probabilities of one token, or from short samples.
-
-Every mode that ends in a label asks for it here. Its verdict is in the log-probabilities of the two
-labels; from a judge that gives none, short samples are taken (see `cai.judge.votes`).
-"""
+"""Asking for one of two labels, and reading what came."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from cai.hashing import content_hash, unit_interval
+from cai.judge.elicit import Elicitor
 from cai.judge.labels import label_mass
-from cai.judge.votes import VOTE_TOKENS, count_votes
-from cai.records import OrderVerdict, Request, Sampling
+from cai.judge.votes import count_votes
+from cai.records import OrderVerdict
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from cai.config import JudgeConfig
     from cai.engines.memo import Answer
-    from cai.records import Completion, Message
+    from cai.records import Completion, Message, Request
     from cai.templates import Template
 
 __all__ = ["Asking", "LabelAsker", "read_order"]
-
-_EMPTY_BEFORE_VOTES = 3
-"""Answers without log-probabilities, and none with, until they are no longer asked for."""
 
 
 class Asking(Protocol):
@@ -37,7 +29,7 @@ class Asking(Protocol):
 
 
 class LabelAsker:
-    """Asks one model for one of two labels, and learns whether it gives log-probabilities."""
+    """Asks one model for one of two labels."""
 
     def __init__(
         self,
@@ -50,21 +42,13 @@ class LabelAsker:
     ) -> None:
         """Use a template whose labels are two, in the order of presentation.
 
-        Args:
-            caller: the model.
-            template: of the judge stage.
-            config: of the judge.
-            logprobs: `never` takes samples at once, and asks for no log-probabilities.
-            seed: of the run; the seeds of samples depend on it.
+        The arguments are those of `cai.judge.elicit.Elicitor`; `min_mass` of the config counts,
+        too.
         """
-        self._caller = caller
-        self._shared = template.shared
-        self._config = config
-        self._seed = seed
+        self._elicitor = Elicitor(caller, template, config, logprobs=logprobs, seed=seed)
+        self._min_mass = config.min_mass
         first, second = template.labels
         self._labels = (first, second)
-        self._gives_logprobs = False
-        self._empty = _EMPTY_BEFORE_VOTES if logprobs == "never" else 0
 
     async def ask(self, order: Literal["ab", "ba"], messages: tuple[Message, ...]) -> OrderVerdict:
         """The verdict of one question.
@@ -72,51 +56,10 @@ class LabelAsker:
         Raises:
             EngineError: the judge could not be asked.
         """
-        probed = await self._probe(order, messages)
-        if probed is not None and (probed.outcome != "refused" or self._gives_logprobs):
-            return probed
-        voted = await self._vote(order, messages)
-        # A refusal does not tell whether the judge gives log-probabilities. If another answer has
-        # told by now that it does, the refusal stands; else the votes decide, as they do once the
-        # probes are left out.
-        return probed if probed is not None and self._gives_logprobs else voted
-
-    def _request(self, messages: tuple[Message, ...], sampling: Sampling, index: int) -> Request:
-        return Request(messages, sampling, sample_index=index, shared=self._shared, stage="judge")
-
-    async def _probe(
-        self, order: Literal["ab", "ba"], messages: tuple[Message, ...]
-    ) -> OrderVerdict | None:
-        """The verdict from log-probabilities; None when the judge gives none."""
-        if self._empty >= _EMPTY_BEFORE_VOTES and not self._gives_logprobs:
-            return None
-        # The log-probabilities are the verdict; the one token that is decoded is not used.
-        sampling = Sampling(max_tokens=1, temperature=0.0, top_logprobs=self._config.top_logprobs)
-        answer = await self._caller.ask(self._request(messages, sampling, 0))
-        if answer.completion.first_logprobs:
-            self._gives_logprobs = True
-        elif answer.completion.outcome != "refused":
-            self._empty += 1
-            return None
-        return read_order(
-            order, answer.request_id, answer.completion, self._labels, self._config.min_mass
-        )
-
-    async def _vote(
-        self, order: Literal["ab", "ba"], messages: tuple[Message, ...]
-    ) -> OrderVerdict:
-        """The verdict from short samples, whose seeds depend on run, question and position."""
-        question = content_hash([[m.role, m.content] for m in messages])
-        draws = [unit_interval(self._seed, "judge", question, i) for i in range(self._config.votes)]
-        answers = await asyncio.gather(
-            *(
-                self._caller.ask(
-                    self._request(messages, Sampling(VOTE_TOKENS, seed=int(draw * 2**31)), index)
-                )
-                for index, draw in enumerate(draws)
-            )
-        )
-        return count_votes(order, answers, self._labels, self._config.min_mass)
+        found = await self._elicitor.ask(messages)
+        if isinstance(found, list):
+            return count_votes(order, found, self._labels, self._min_mass)
+        return read_order(order, found.request_id, found.completion, self._labels, self._min_mass)
 
 
 def read_order(

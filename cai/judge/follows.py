@@ -9,67 +9,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cai.judge.aggregate import hard_label
-from cai.records import AnswerScore, PrincipleVerdict
+from cai.judge.alone import AnswerJudge, conclude
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cai.config import JudgeConfig
     from cai.constitution.models import Principle
-    from cai.judge.pointwise import PointwiseJudge
-    from cai.records import Message
+    from cai.judge.pointwise import PointwiseVerdict
+    from cai.records import AnswerScore, Message, PrincipleVerdict
 
 __all__ = ["FollowsJudge", "rule_statement"]
 
 
-class FollowsJudge:
+class FollowsJudge(AnswerJudge):
     """Asks whether an answer follows principles; p is the probability of a yes.
 
-    It has the interface of a judge of pairs, so that panels and fallback judges work: `first` is
-    the answer, and wins when it follows them; `second` is not looked at.
+    `first` is the answer, and wins when it follows them; `second` is not looked at. All principles
+    of a group are in one question.
     """
 
-    def __init__(self, pointwise: PointwiseJudge, config: JudgeConfig) -> None:
-        """Use a judge of one answer whose template shows a proposition."""
-        self._pointwise = pointwise
-        self._config = config
+    _looks_at = ("first",)
 
-    async def under(
-        self,
-        conversation: Sequence[Message],
-        first: str,
-        second: str,
-        principles: Sequence[Principle],
+    def _about(self, principles: Sequence[Principle]) -> Sequence[tuple[str, float]]:
+        return [(rule_statement(principles), 1.0)]
+
+    async def _ask(
+        self, conversation: Sequence[Message], answer: str, principles: Sequence[Principle]
+    ) -> PointwiseVerdict:
+        return await self._pointwise.holds(conversation, answer, [rule_statement(principles)])
+
+    def _told(
+        self, principles: Sequence[Principle], scores: Sequence[AnswerScore]
     ) -> PrincipleVerdict:
-        """Ask about all principles of a group in one question.
-
-        Raises:
-            EngineError: the judge could not be asked.
-        """
-        del second
-        statement = rule_statement(principles)
-        verdict = await self._pointwise.holds(conversation, first, [statement])
-        (score,) = verdict.scores
-        scores = (
-            AnswerScore(
-                "first",
-                score.outcome,
-                score.request_id,
-                score.value,
-                score.mass,
-                score.missed,
-                score.votes,
-                score.more_request_ids,
-                statement,
-            ),
-        )
-        ids = tuple(principle.id for principle in principles)
-        if score.value is None:
-            silence = "unparsed" if score.outcome == "answered" else score.outcome
-            return PrincipleVerdict(ids, silence, (), scores=scores)
-        label = hard_label(score.value, self._config.tie_band)
-        return PrincipleVerdict(ids, label, (), score.value, scores=scores)
+        (score,) = scores
+        return conclude(principles, scores, score.value, self._config.tie_band)
 
 
 def rule_statement(principles: Sequence[Principle]) -> str:

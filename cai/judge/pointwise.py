@@ -12,10 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cai.errors import ConfigError
-from cai.hashing import content_hash, unit_interval
+from cai.judge.elicit import Elicitor
 from cai.judge.scales import Scale, Score, ScoreOutcome, count_scores, longer_share, read_score
-from cai.judge.votes import VOTE_TOKENS
-from cai.records import Request, Sampling
 from cai.templates import transcript
 
 if TYPE_CHECKING:
@@ -30,9 +28,6 @@ if TYPE_CHECKING:
     from cai.templates import Template
 
 __all__ = ["PointwiseJudge", "PointwiseVerdict", "combine_scores"]
-
-_EMPTY_BEFORE_SAMPLES = 3
-"""Answers without log-probabilities, and none with, until they are no longer asked for."""
 
 _DOUBT = 0.02
 """Up to this share, a "1" that might be the beginning of a "10" is taken for a 1."""
@@ -72,13 +67,10 @@ class PointwiseJudge:
             ConfigError: the labels make no scale.
         """
         self.scale = Scale.of(template.labels)
-        self._caller = caller
         self._template = template
-        self._config = config
-        self._seed = seed
-        self._gives_logprobs = False
+        self._elicitor = Elicitor(caller, template, config, logprobs=logprobs, seed=seed)
+        self._min_mass = config.min_mass
         self._whole = self.scale.split is None
-        self._empty = _EMPTY_BEFORE_SAMPLES if logprobs == "never" else 0
 
     async def score(
         self,
@@ -150,60 +142,21 @@ class PointwiseJudge:
             )
 
     async def _one(self, messages: tuple[Message, ...]) -> Score:
-        probed = await self._probe(messages)
-        if probed is None:
-            return self._count(await self._sample(messages))
-        if probed.completion.outcome == "refused" and not self._gives_logprobs:
-            sampled = self._count(await self._sample(messages))
-            # As for pairs: by now another answer may have told that there are log-probabilities.
-            return self._read(probed) if self._gives_logprobs else sampled
-        first = self._read(probed)
-        if first.value is None or self._whole:
+        found = await self._elicitor.ask(messages)
+        if isinstance(found, list):
+            return count_scores(found, self.scale, self._min_mass)
+        alternatives = found.completion.first_logprobs
+        self._whole = self._whole or self.scale.whole(alternatives)
+        first = self._read(found)
+        if first.value is None or self._whole or self.scale.doubt(alternatives) <= _DOUBT:
             return first
-        if self.scale.doubt(probed.completion.first_logprobs) <= _DOUBT:
-            return first
-        sampled_answers = await self._sample(messages)
-        share = longer_share(sampled_answers, self.scale)
-        ids = tuple(answer.request_id for answer in sampled_answers)
-        return replace(self._read(probed, share), votes=len(ids), more_request_ids=ids)
+        samples = await self._elicitor.sample(messages)
+        share = longer_share(samples, self.scale)
+        ids = tuple(answer.request_id for answer in samples)
+        return replace(self._read(found, share), votes=len(ids), more_request_ids=ids)
 
     def _read(self, answer: Answer, longer: float | None = None) -> Score:
-        return read_score(answer, self.scale, self._config.min_mass, longer=longer)
-
-    def _count(self, answers: Sequence[Answer]) -> Score:
-        return count_scores(answers, self.scale, self._config.min_mass)
-
-    async def _probe(self, messages: tuple[Message, ...]) -> Answer | None:
-        """The answer with log-probabilities, or a refusal; None when the judge gives none."""
-        if self._empty >= _EMPTY_BEFORE_SAMPLES and not self._gives_logprobs:
-            return None
-        sampling = Sampling(max_tokens=1, temperature=0.0, top_logprobs=self._config.top_logprobs)
-        answer = await self._caller.ask(self._request(messages, sampling, 0))
-        if answer.completion.first_logprobs:
-            self._gives_logprobs = True
-            self._whole = self._whole or self.scale.whole(answer.completion.first_logprobs)
-        elif answer.completion.outcome != "refused":
-            self._empty += 1
-            return None
-        return answer
-
-    async def _sample(self, messages: tuple[Message, ...]) -> list[Answer]:
-        """Short samples, whose seeds depend on run, question and position."""
-        question = content_hash([[m.role, m.content] for m in messages])
-        draws = [unit_interval(self._seed, "score", question, i) for i in range(self._config.votes)]
-        return await asyncio.gather(
-            *(
-                self._caller.ask(
-                    self._request(messages, Sampling(VOTE_TOKENS, seed=int(draw * 2**31)), index)
-                )
-                for index, draw in enumerate(draws)
-            )
-        )
-
-    def _request(self, messages: tuple[Message, ...], sampling: Sampling, index: int) -> Request:
-        return Request(
-            messages, sampling, sample_index=index, shared=self._template.shared, stage="score"
-        )
+        return read_score(answer, self.scale, self._min_mass, longer=longer)
 
 
 def combine_scores(scores: Sequence[Score]) -> PointwiseVerdict:

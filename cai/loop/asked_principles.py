@@ -11,31 +11,26 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cai.engines.factory import open_engines
-from cai.engines.memo import Meter
-from cai.errors import ConfigError, RowEngineError, UsageError
-from cai.loop.apart import require_no_run
+from cai.errors import ConfigError, UsageError
 from cai.loop.asked_store import keep
-from cai.loop.callers import open_callers, prompts_in_work
-from cai.loop.judging import judging_stage, open_jury
-from cai.loop.plan import for_judging, load_templates, make_plan
-from cai.loop.schedule import in_work
-from cai.loop.secret import quoting_secret, stored_secret
-from cai.loop.under import judged_under
-from cai.store import RunStore
+from cai.loop.judges import start_judges
+from cai.loop.judging import judging_stage
+from cai.loop.opinions import pair_judge
+from cai.loop.plan import for_judging, load_templates
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
 
-    from cai.config import ModelsConfig
     from cai.engines.factory import Engines
+    from cai.engines.memo import Meter
     from cai.loop.judged_run import JudgedRun
     from cai.loop.plan import TemplateKey
-    from cai.records import Completion, Pair, Prompt, Verdict
+    from cai.records import Pair, Prompt, Verdict
+    from cai.store import RunStore
     from cai.templates import Template
 
-__all__ = ["AskedPair", "Memory", "ask_principles", "templates_of"]
+__all__ = ["AskedPair", "ask_principles", "templates_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +40,6 @@ class AskedPair:
     pair_id: str
     verdict: Verdict | None
     problem: str = ""
-
-
-class Memory(RunStore):
-    """A store that also knows what a run was answered. It writes to itself alone."""
-
-    run: RunStore | None = None
-
-    def completion(self, request_id: str) -> Completion | None:
-        """What was answered to this request, here or in the run."""
-        found = super().completion(request_id)
-        return self.run.completion(request_id) if found is None and self.run else found
 
 
 async def ask_principles(
@@ -84,44 +68,23 @@ async def ask_principles(
         StoreError: another process writes to the folder, or it cannot be written.
     """
     every = judged.every()
-    config = every.config.model_copy(update={"models": _judges_alone(every.config.models)})
-    templates = templates_of(run, every)
-    ours = engines or open_engines(config.models)
-    await ours.start()
-    try:
-        _require_same_judges(judged, ours)
-        plan = make_plan(config, every.constitution, templates, ours, "")
-        with Memory.open(folder, durable=config.runtime.durable) as memory:
-            require_no_run(memory, "what is asked about principles is")
-            memory.run = run
-            callers = open_callers(ours, config, memory, meter or Meter())
-            asking = {role: callers[id(one)] for role, one in ours.judging.items()}
-            # With the codes of the run its answers are found again.
-            secret = stored_secret(run) or quoting_secret(memory, folder, config.judge)
-            jury = open_jury(plan, asking, secret=secret)
+    templates_of(run, every)
+    kept = "what is asked about principles is"
+    async with start_judges(every.config, engines) as started:
+        _require_same_judges(judged, started.engines)
+        plan = started.plan(every.constitution)
+        async with started.apart(folder, kept, run=run, meter=meter) as judges:
+            judge = pair_judge(judges, plan)
 
             async def work(item: tuple[Prompt, Pair]) -> AskedPair:
                 prompt, pair = item
-                try:
-                    groups = judged_under(plan, prompt, pair)
-                    verdict = await jury.judge(prompt.messages, pair.first, pair.second, groups)
-                except RowEngineError as error:
-                    return AskedPair(pair.id, None, str(error))
-                return AskedPair(pair.id, verdict)
+                return AskedPair(pair.id, *await judge(prompt, pair))
 
-            try:
-                found = in_work(_each(pairs), work, prompts_in_work(config))
-                async with aclosing(found) as results:
-                    async for result in results:
-                        if result.verdict is not None:
-                            keep(memory, judged.digest, {result.pair_id: result.verdict})
-                        yield result
-            finally:
-                for caller in callers.values():
-                    await caller.close()
-    finally:
-        if engines is None:
-            await ours.close()
+            async with aclosing(judges.each(pairs, work)) as results:
+                async for result in results:
+                    if result.verdict is not None:
+                        keep(judges.store, judged.digest, {result.pair_id: result.verdict})
+                    yield result
 
 
 def templates_of(run: RunStore, judged: JudgedRun) -> dict[TemplateKey, Template]:
@@ -142,12 +105,6 @@ def templates_of(run: RunStore, judged: JudgedRun) -> dict[TemplateKey, Template
     return templates
 
 
-def _judges_alone(models: ModelsConfig) -> ModelsConfig:
-    """So that no other model is opened."""
-    one = models.judges[0] if models.judges else models.judge or models.critic or models.policy
-    return models.model_copy(update={"policy": one, "critic": None, "judge": None})
-
-
 def _require_same_judges(judged: JudgedRun, engines: Engines) -> None:
     ours = {role: engine.fingerprint for role, engine in engines.judging.items()}
     if ours != judged.judges:
@@ -160,8 +117,3 @@ def _require_same_judges(judged: JudgedRun, engines: Engines) -> None:
 
 def _named(judges: dict[str, str]) -> str:
     return ", ".join(f"{name} ({role})" for role, name in judges.items()) or "nobody"
-
-
-async def _each(pairs: Sequence[tuple[Prompt, Pair]]) -> AsyncIterator[tuple[Prompt, Pair]]:
-    for one in pairs:
-        yield one

@@ -5,16 +5,11 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Literal
 
-from cai.engines.factory import open_judges
-from cai.engines.memo import Meter
 from cai.hashing import content_hash
 from cai.judge.attacks import Case, Target, run_trials
-from cai.loop.callers import open_callers
-from cai.loop.judging import judging_stage, open_jury
-from cai.loop.plan import for_judging, load_templates, make_plan
-from cai.loop.secret import quoting_secret
+from cai.loop.judges import start_judges
+from cai.loop.judging import judging_stage
 from cai.loop.under import judged_under
-from cai.store import RunStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -49,48 +44,29 @@ async def attack(
         constitution: its principles are drawn as in a run.
         pairs: with their prompts; verdicts in them are not used.
         suite: what is tried.
-        folder: of the run store that keeps the answers; not that of a run with rows.
+        folder: of the run store that keeps the answers; not that of a run.
         quotings: in place of `judge.quoting`.
         engines: in place of those that the config describes; they stay open.
 
     Raises:
         ConfigError: the judge cannot be asked in this way.
+        UsageError: the folder holds a run.
         FatalEngineError: the judge cannot be asked any more; what was answered is kept.
         StoreError: another process writes to the folder, or it cannot be written.
     """
-    ours = engines or open_judges(config.models)
-    await ours.start()
-    try:
-        with RunStore.open(folder, durable=config.runtime.durable) as store:
-            callers = open_callers(ours, config, store, Meter())
-            asking = {role: callers[id(one)] for role, one in ours.judging.items()}
-            juries = {}
-            for quoting in quotings:
-                plan = _plan(config, constitution, quoting, ours)
-                secret = quoting_secret(store, folder, plan.config.judge)
-                targets = Target.both(plan.templates[judging_stage(plan.config)])
-                juries[quoting] = plan, open_jury(plan, asking, secret=secret), targets
-            try:
-                for prompt, pair in pairs:
-                    for quoting, (plan, jury, targets) in juries.items():
-                        case = [_case(plan, prompt, pair)]
-                        async with aclosing(run_trials(jury, case, suite, targets)) as found:
-                            async for trials in found:
-                                yield quoting, trials
-            finally:
-                for caller in callers.values():
-                    await caller.close()
-    finally:
-        if engines is None:
-            await ours.close()
-
-
-def _plan(config: Config, constitution: Constitution, quoting: Quoting, engines: Engines) -> Plan:
-    # Orders are asked for one by one, because the text of an attack depends on the place.
-    judge = config.judge.model_copy(update={"quoting": quoting, "orders": "first"})
-    config = config.model_copy(update={"judge": judge})
-    templates = for_judging(load_templates(config), config, constitution)
-    return make_plan(config, constitution, templates, engines, "")
+    async with start_judges(config, engines) as started:
+        # Orders are asked for one by one, because the text of an attack depends on the place.
+        plans = {q: started.plan(constitution, quoting=q, orders="first") for q in quotings}
+        async with started.apart(folder, "answers to attacks are") as judges:
+            juries = {quoting: judges.jury(plan) for quoting, plan in plans.items()}
+            for prompt, pair in pairs:
+                for quoting, plan in plans.items():
+                    case = [_case(plan, prompt, pair)]
+                    targets = Target.both(plan.templates[judging_stage(plan.config)])
+                    trials = run_trials(juries[quoting], case, suite, targets)
+                    async with aclosing(trials) as found:
+                        async for one in found:
+                            yield quoting, one
 
 
 def _case(plan: Plan, prompt: Prompt, pair: Pair) -> Case:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from cai.engines.base import answering
@@ -10,13 +11,15 @@ from cai.engines.flow import Dispatcher, Floor
 from cai.engines.memo import Caller
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
     from cai.config import Config, ModelConfig
     from cai.engines import Engine, Engines
     from cai.engines.batch import BatchCaller
     from cai.engines.memo import Meter
     from cai.store import RunStore
 
-__all__ = ["is_paid", "model_name", "open_callers", "prompts_in_work"]
+__all__ = ["calling", "is_paid", "model_name", "open_callers", "prompts_in_work", "started"]
 
 _PROMPTS_IN_A_BATCH = 10_000
 """Prompts in work where calls wait for batches: many go into one, and each takes a while."""
@@ -81,6 +84,41 @@ def open_callers(
         )
 
     return {id(engine): caller(engine) for engine in engines.distinct}
+
+
+@asynccontextmanager
+async def started(given: Engines | None, opening: Callable[[], Engines]) -> AsyncGenerator[Engines]:
+    """Start engines, and close them at the end unless they were given.
+
+    Args:
+        given: in place of those that would be opened; they stay open.
+        opening: makes them.
+
+    Raises:
+        ConfigError: they cannot be opened as described.
+        MissingExtraError: the packages that one needs are not installed.
+        FatalEngineError: one cannot be started.
+    """
+    engines = given or opening()
+    await engines.start()
+    try:
+        yield engines
+    finally:
+        if given is None:
+            await engines.close()
+
+
+@asynccontextmanager
+async def calling(
+    engines: Engines, config: Config, store: RunStore, meter: Meter
+) -> AsyncGenerator[dict[int, Caller | BatchCaller]]:
+    """Open callers as `open_callers` does, and close them at the end."""
+    callers = open_callers(engines, config, store, meter)
+    try:
+        yield callers
+    finally:
+        for caller in callers.values():
+            await caller.close()
 
 
 def prompts_in_work(config: Config) -> int:

@@ -12,22 +12,14 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cai.engines.factory import open_engines
-from cai.engines.memo import Meter
 from cai.errors import RowEngineError
 from cai.judge.cases import CaseResult, Reading, read_verdict, settle
-from cai.loop.apart import require_no_run
-from cai.loop.callers import open_callers, prompts_in_work
 from cai.loop.follows import follows_jury
-from cai.loop.judging import open_jury
-from cai.loop.plan import for_judging, load_templates, make_plan
-from cai.loop.schedule import in_work
-from cai.loop.secret import quoting_secret
+from cai.loop.judges import start_judges
 from cai.records import Prompt
-from cai.store import RunStore
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
 
     from cai.config import Config
@@ -35,8 +27,9 @@ if TYPE_CHECKING:
     from cai.constitution.cases import Case
     from cai.constitution.models import Constitution, Principle
     from cai.engines.factory import Engines
+    from cai.engines.memo import Meter
     from cai.judge import Jury
-    from cai.judge.pairwise import Asking
+    from cai.loop.judges import Judges
     from cai.loop.plan import Plan
 
 __all__ = ["judging_only", "run_cases"]
@@ -83,33 +76,18 @@ async def run_cases(
         FatalEngineError: the judge cannot be asked any more; what was answered is kept.
         StoreError: another process writes to the folder, or it cannot be written.
     """
-    config = judging_only(config)
-    ours = engines or open_engines(config.models)
-    await ours.start()
-    try:
-        plan = _plan(config, constitution, ours)
-        with RunStore.open(folder, durable=config.runtime.durable) as store:
-            require_no_run(store, "answers to test cases are")
-            callers = open_callers(ours, config, store, meter or Meter())
-            asking = {role: callers[id(one)] for role, one in ours.judging.items()}
-            secret = quoting_secret(store, folder, config.judge)
-            benches = [_bench(plan, asking, secret, i) for i in range(repeats)]
+    async with start_judges(judging_only(config), engines) as started:
+        plan = started.plan(constitution)
+        async with started.apart(folder, "answers to test cases are", meter=meter) as judges:
+            benches = [_bench(judges, plan, i) for i in range(repeats)]
 
             async def work(found: FoundCase) -> CaseResult:
                 readings = [await _read(plan, bench, found.case) for bench in benches]
                 return settle(found, readings, config.judge.tie_band, margin)
 
-            try:
-                at_once = prompts_in_work(config)
-                async with aclosing(in_work(_each(cases), work, at_once)) as results:
-                    async for result in results:
-                        yield result
-            finally:
-                for caller in callers.values():
-                    await caller.close()
-    finally:
-        if engines is None:
-            await ours.close()
+            async with aclosing(judges.each(cases, work)) as results:
+                async for result in results:
+                    yield result
 
 
 def judging_only(config: Config) -> Config:
@@ -117,12 +95,11 @@ def judging_only(config: Config) -> Config:
 
     No other model is opened. Where principles would be drawn, all are shown in one question.
     """
-    models, judge = config.models, config.judge
-    only = models.judges[0] if models.judges else models.judge or models.critic or models.policy
+    judge = config.judge
     scope = "constitution" if judge.scope == "drawn" else judge.scope
     return config.model_copy(
         update={
-            "models": models.model_copy(update={"policy": only, "critic": None, "judge": None}),
+            "models": config.models.judges_alone(),
             "judge": judge.model_copy(update={"orders": "both", "scope": scope}),
             "prompts": config.prompts.model_copy(update={"mix": ()}),
             # Nothing is revised, so no principle needs the requests for that.
@@ -131,16 +108,12 @@ def judging_only(config: Config) -> Config:
     )
 
 
-def _plan(config: Config, constitution: Constitution, engines: Engines) -> Plan:
-    templates = for_judging(load_templates(config), config, constitution)
-    return make_plan(config, constitution, templates, engines, "")
-
-
-def _bench(plan: Plan, asking: Mapping[str, Asking], secret: bytes, repeat: int) -> _Bench:
+def _bench(judges: Judges, plan: Plan, repeat: int) -> _Bench:
     loop = plan.config.loop
     seeded = loop.model_copy(update={"seed": loop.seed + repeat})
     plan = replace(plan, config=plan.config.model_copy(update={"loop": seeded}))
-    return _Bench(open_jury(plan, asking, secret=secret), follows_jury(plan, asking, secret=secret))
+    answers = follows_jury(plan, judges.asking, secret=judges.secret(plan.config))
+    return _Bench(judges.jury(plan), answers)
 
 
 async def _read(plan: Plan, bench: _Bench, case: Case) -> Reading:
@@ -169,8 +142,3 @@ def _groups(plan: Plan, case: Case) -> list[tuple[Principle, ...]]:
     narrowed = plan.scopes.of if case.better is None else plan.scopes.judging
     ranked = narrowed(prompt).ranked
     return [ranked] if plan.config.judge.scope == "constitution" else [(p,) for p in ranked]
-
-
-async def _each(cases: Sequence[FoundCase]) -> AsyncIterator[FoundCase]:
-    for case in cases:
-        yield case

@@ -36,8 +36,14 @@ _ASKED_BY: Mapping[Stage, tuple[str, ...]] = {
 
 _MADE_BY = {
     "sample": ("loop.samples", "loop.pairs"),
-    "round": ("loop.rounds", "loop.revise", "loop.samples", "loop.direct", "loop.skip_when_clean"),
-    "revision": ("loop.pairs", "loop.rounds", "loop.revise", "loop.samples", "loop.direct"),
+    "round": (
+        *("loop.rounds", "loop.revise", "loop.unrevised", "loop.samples", "loop.direct"),
+        "loop.skip_when_clean",
+    ),
+    "revision": (
+        *("loop.pairs", "loop.revised.", "loop.rounds", "loop.revise", "loop.unrevised"),
+        *("loop.samples", "loop.direct"),
+    ),
     "samples": ("loop.pairs", "loop.samples", "loop.pairing"),
     "contrast": ("loop.pairs", "loop.contrast."),
 }

@@ -12,29 +12,22 @@ import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
 from math import fsum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cai.engines.factory import open_engines
-from cai.engines.memo import Meter
 from cai.errors import RowEngineError
-from cai.judge import PointwiseJudge
-from cai.loop.apart import require_no_run
-from cai.loop.callers import open_callers, prompts_in_work
-from cai.loop.cased import judging_only
-from cai.loop.judging import logprobs_of
-from cai.loop.schedule import in_work
-from cai.store import RunStore
-from cai.templates import load_template
+from cai.loop.judges import start_judges
+from cai.loop.judging import FALLBACK, open_pointwise, own_or_packaged
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Sequence
+    from pathlib import Path
 
     from cai.config import Config
     from cai.constitution.principle import Principle
     from cai.engines.factory import Engines
-    from cai.judge.pairwise import Asking
-    from cai.templates import Template
+    from cai.engines.memo import Meter
+    from cai.judge import PointwiseJudge
+    from cai.loop.judges import Judges
 
 __all__ = ["CONTRADICTS", "Compared", "RulePair", "compare_rules"]
 
@@ -42,7 +35,6 @@ CONTRADICTS = 0.5
 """P(contradict) in both orders, above which a pair counts as a contradiction."""
 
 _NAME = "contradiction"
-_FALLBACK = "fallback_judge"
 
 RulePair = tuple["Principle", "Principle"]
 
@@ -96,57 +88,33 @@ async def compare_rules(
         StoreError: another process writes to the folder, or it cannot be written.
         UsageError: the folder holds a run.
     """
-    config = judging_only(config)
-    ours = engines or open_engines(config.models)
-    await ours.start()
-    try:
-        with RunStore.open(folder, durable=config.runtime.durable) as store:
-            require_no_run(store, "what is said of rules is")
-            callers = open_callers(ours, config, store, meter or Meter())
-            asking = {role: callers[id(one)] for role, one in ours.judging.items()}
-            judges = _judges(config, asking)
+    async with (
+        start_judges(config, engines) as started,
+        started.apart(folder, "what is said of rules is", meter=meter) as judges,
+    ):
+        asked = _pointwise(judges)
 
-            async def work(pair: RulePair) -> Compared:
-                first, second = pair
-                return Compared(
-                    pair,
-                    (await _contradicts(judges, pair), await _contradicts(judges, (second, first))),
-                )
+        async def work(pair: RulePair) -> Compared:
+            first, second = pair
+            return Compared(
+                pair,
+                (await _contradicts(asked, pair), await _contradicts(asked, (second, first))),
+            )
 
-            try:
-                at_once = prompts_in_work(config)
-                async with aclosing(in_work(_each(pairs), work, at_once)) as results:
-                    async for result in results:
-                        yield result
-            finally:
-                for caller in callers.values():
-                    await caller.close()
-    finally:
-        if engines is None:
-            await ours.close()
+        async with aclosing(judges.each(pairs, work)) as results:
+            async for result in results:
+                yield result
 
 
-def _judges(config: Config, asking: Mapping[str, Asking]) -> list[PointwiseJudge]:
-    template = _template(config)
+def _pointwise(judges: Judges) -> list[PointwiseJudge]:
+    config, template = judges.config, own_or_packaged(judges.config, _NAME)
+    if not config.judge.few_shot:
+        template = template.without_examples()
     return [
-        PointwiseJudge(
-            caller,
-            template,
-            config.judge,
-            logprobs=logprobs_of(config.models, role),
-            seed=config.loop.seed,
-        )
-        for role, caller in asking.items()
-        if role != _FALLBACK
+        open_pointwise(config, role, caller, template)
+        for role, caller in judges.asking.items()
+        if role != FALLBACK
     ]
-
-
-def _template(config: Config) -> Template:
-    """The packaged template, or one of that name in the folder of the config."""
-    folder = Path(config.templates.folder) if config.templates.folder else None
-    own = folder is not None and (folder / "score" / f"{_NAME}.jinja").is_file()
-    template = load_template("score", _NAME, folder if own else None)
-    return template if config.judge.few_shot else template.without_examples()
 
 
 async def _contradicts(judges: Sequence[PointwiseJudge], pair: RulePair) -> float | None:
@@ -163,8 +131,3 @@ async def _ask(judge: PointwiseJudge, pair: RulePair) -> float | None:
         # One request that cannot be answered leaves its pair open; the report counts those.
         return None
     return None if verdict.value is None else 1 - verdict.value
-
-
-async def _each(pairs: Sequence[RulePair]) -> AsyncIterator[RulePair]:
-    for pair in pairs:
-        yield pair

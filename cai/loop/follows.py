@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cai.judge import Jury, PointwiseJudge, Seat
+from cai.judge import Jury
 from cai.judge.follows import FollowsJudge
-from cai.loop.judging import judging_stage, judging_template, logprobs_of
-from cai.templates import load_template
+from cai.loop.judging import (
+    judging_stage,
+    judging_template,
+    open_pointwise,
+    own_or_packaged,
+    seats,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["follows_jury", "follows_template"]
 
-_FALLBACK = "fallback_judge"
 _NAME = "proposition"
 
 
@@ -36,19 +39,10 @@ def follows_jury(plan: Plan, asking: Mapping[str, Asking], *, secret: bytes = b"
     """
     config, template = plan.config, follows_template(plan).with_secret(secret)
 
-    def seat(role: str) -> Seat:
-        pointwise = PointwiseJudge(
-            asking[role],
-            template,
-            config.judge,
-            logprobs=logprobs_of(config.models, role),
-            seed=config.loop.seed,
-        )
-        name = "" if role == "judge" else plan.judges[role]
-        return Seat(name, FollowsJudge(pointwise, config.judge))
+    def answer_judge(role: str) -> FollowsJudge:
+        return FollowsJudge(open_pointwise(config, role, asking[role], template), config.judge)
 
-    members = [seat(role) for role in plan.judges if role != _FALLBACK]
-    fallback = seat(_FALLBACK) if _FALLBACK in plan.judges else None
+    members, fallback = seats(plan, answer_judge)
     return Jury(members, config.judge, fallback)
 
 
@@ -60,7 +54,5 @@ def follows_template(plan: Plan) -> Template:
     own = plan.templates[judging_stage(plan.config)]
     if "proposition" in own.inputs:
         return own
-    folder = plan.config.templates.folder
-    root = Path(folder) if folder else None
-    there = root if root and (root / "score" / f"{_NAME}.jinja").is_file() else None
-    return judging_template(load_template("score", _NAME, there), plan.config, plan.constitution)
+    packaged = own_or_packaged(plan.config, _NAME)
+    return judging_template(packaged, plan.config, plan.constitution)

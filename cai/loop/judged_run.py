@@ -10,7 +10,7 @@ from cai.constitution.models import Constitution
 from cai.errors import ConfigError
 from cai.hashing import content_hash
 from cai.judge.repool import Pooling
-from cai.loop.judging import aggregate_of
+from cai.loop.judging import FALLBACK, aggregate_of
 from cai.yaml import parse_model
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["JudgedRun"]
 
-_FALLBACK = "fallback_judge"
 _DECIDES = (
     *("constitution", "judge.", "loop.seed", "models.fallback_judge", "models.judge"),
     *("prompts.principles", "reading", "templates.judge", "templates.score"),
@@ -92,7 +91,7 @@ class JudgedRun:
         judge = self.config.judge.model_copy(
             update={"aggregate": aggregate_of(self.config, self.constitution)}
         )
-        return Pooling.of(judge, self.constitution, self.fingerprints.get(_FALLBACK, ""))
+        return Pooling.of(judge, self.constitution, self.fingerprints.get(FALLBACK, ""))
 
     def every(self) -> JudgedRun:
         """The same judge, asked under each principle in a question of its own."""

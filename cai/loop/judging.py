@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cai.errors import ConfigError
-from cai.judge import Jury, Seat, open_judge
+from cai.judge import Jury, PointwiseJudge, Seat, open_judge
+from cai.templates import load_template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Literal
 
     from cai.config import Config, ModelsConfig
     from cai.constitution.models import Aggregate, Constitution
+    from cai.judge import PairJudge
     from cai.judge.pairwise import Asking
     from cai.loop.plan import Plan
     from cai.records import Stage
     from cai.templates import Template
 
 __all__ = [
+    "FALLBACK",
     "aggregate_of",
     "judging_stage",
     "judging_template",
     "logprobs_of",
     "open_jury",
+    "open_pointwise",
+    "own_or_packaged",
     "require_judgeable",
+    "seats",
     "self_preference",
 ]
 
-_FALLBACK = "fallback_judge"
+FALLBACK = "fallback_judge"
+"""The role that is asked where the others give no verdict."""
 
 
 def open_jury(
@@ -52,21 +60,59 @@ def open_jury(
     )
     template = plan.templates[judging_stage(plan.config)].with_secret(secret)
 
-    def seat(role: str) -> Seat:
-        return Seat(
-            "" if role == "judge" else plan.judges[role],
-            open_judge(
-                asking[role],
-                template,
-                judge,
-                logprobs=logprobs or logprobs_of(plan.config.models, role),
-                seed=plan.config.loop.seed,
-            ),
+    def pair_judge(role: str) -> PairJudge:
+        return open_judge(
+            asking[role],
+            template,
+            judge,
+            logprobs=logprobs or logprobs_of(plan.config.models, role),
+            seed=plan.config.loop.seed,
         )
 
-    members = [seat(role) for role in plan.judges if role != _FALLBACK]
-    fallback = seat(_FALLBACK) if _FALLBACK in plan.judges else None
+    members, fallback = seats(plan, pair_judge)
     return Jury(members, judge, fallback, level=plan.constitution.level)
+
+
+def seats(plan: Plan, opening: Callable[[str], PairJudge]) -> tuple[list[Seat], Seat | None]:
+    """The judges of a plan, and who stands in for them.
+
+    Args:
+        plan: has the roles.
+        opening: makes the judge of a role.
+    """
+
+    def seat(role: str) -> Seat:
+        return Seat("" if role == "judge" else plan.judges[role], opening(role))
+
+    members = [seat(role) for role in plan.judges if role != FALLBACK]
+    return members, seat(FALLBACK) if FALLBACK in plan.judges else None
+
+
+def open_pointwise(config: Config, role: str, caller: Asking, template: Template) -> PointwiseJudge:
+    """The judge of one answer at a time, as the config has it.
+
+    Args:
+        config: its `judge` counts, what it says of the role's model, and the seed.
+        role: that the model plays.
+        caller: the model.
+        template: of the stage `score`.
+
+    Raises:
+        ConfigError: the labels of the template make no scale.
+    """
+    logprobs = logprobs_of(config.models, role)
+    return PointwiseJudge(caller, template, config.judge, logprobs=logprobs, seed=config.loop.seed)
+
+
+def own_or_packaged(config: Config, name: str) -> Template:
+    """`score/NAME` in `templates.folder`; the packaged one where that is absent or has none.
+
+    Raises:
+        ConfigError: it breaks the format.
+    """
+    folder = Path(config.templates.folder) if config.templates.folder else None
+    own = folder is not None and (folder / "score" / f"{name}.jinja").is_file()
+    return load_template("score", name, folder if own else None)
 
 
 def aggregate_of(config: Config, constitution: Constitution) -> Aggregate:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cai.loop.contrast import contrast_pair
+from cai.loop.contrast import BY_CONSTRUCTION, contrast_pair
 from cai.loop.pairing import best_worst, confirmed, partners
 from cai.loop.text import same_text
 from cai.loop.under import judged_under
@@ -26,7 +26,8 @@ async def revision_pair(
 ) -> tuple[Pair, ...]:
     """Judge (original, final revision); nothing when no round gave a usable revision.
 
-    With `loop.confirm` a pair whose revision the judge does not prefer is set aside.
+    With `loop.confirm` a pair whose revision the judge does not prefer is set aside. With
+    `loop.revised.judge` off nobody compares them, and the revision is the better one.
     """
     usable = [revision for revision in chain if revision.outcome == "revised"]
     if not usable:
@@ -39,7 +40,11 @@ async def revision_pair(
         first_name=f"sample {index}",
         second_name=f"sample {index}, revision {usable[-1].round}",
     )
-    return (confirmed(await _judged(walk, pair), walk.desk.plan.config.loop.confirm),)
+    loop = walk.desk.plan.config.loop
+    if not loop.revised.judge:
+        # The revision is `second`, so the original has p = 0.
+        pair = replace(pair, constructed=0.0, note=BY_CONSTRUCTION)
+    return (confirmed(await _judged(walk, pair), loop.confirm),)
 
 
 async def sample_pairs(walk: Walk, samples: Sequence[Response]) -> tuple[Pair, ...]:

@@ -23,11 +23,12 @@ async def revise_rounds(walk: Walk, index: int, start: Response) -> tuple[Revisi
     """Revise one sample `loop.rounds` times, each time under a principle drawn by weight.
 
     All samples of a prompt are revised under the same principle in the same round, so their
-    chains can be compared. An unusable sample has no chain.
+    chains can be compared. An unusable sample has no chain, and neither has one of a prompt with a
+    tag of `loop.unrevised`.
     """
     plan = walk.desk.plan
     rounds: list[Revision] = []
-    text = start.text
+    text = start.text if plan.scopes.revises(walk.prompt) else ""
     for number in range(1, plan.config.loop.rounds + 1) if text else ():
         (principle,) = draw_principles(
             plan.scopes.revising(walk.prompt), plan.config.loop.seed, walk.prompt_id, number

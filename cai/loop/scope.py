@@ -55,7 +55,8 @@ class Scopes:
         self._can_judge = _judging(config)
         loop = config.loop
         self._revises = loop.rounds > 0
-        self._judges = loop.pairs != ("contrast",) or loop.contrast.judge
+        self._unrevised = frozenset(loop.unrevised)
+        self._judges = loop.asks_judge
         known = sorted({tag for principle in constitution.principles for tag in principle.tags})
         for tag in sorted({tag for _, wanted in self._restrictions for tag in wanted}):
             if tag not in known:
@@ -68,8 +69,11 @@ class Scopes:
                 "a 'revise' request" if config.loop.direct else "a 'critique' and 'revise' request"
             )
             self._require(self._can_revise, needed)
-        needed = "'propositions'" if config.judge.mode == "propositions" else "a 'judge' question"
-        self._require(self._can_judge, needed)
+        if self._judges:
+            asked = (
+                "'propositions'" if config.judge.mode == "propositions" else "a 'judge' question"
+            )
+            self._require(self._can_judge, asked)
 
     @property
     def by_tags(self) -> bool:
@@ -84,10 +88,14 @@ class Scopes:
             RowEngineError: no principle applies to it, or none with the needed wordings.
         """
         self.of(prompt)
-        if self._revises:
+        if self.revises(prompt):
             self.revising(prompt)
         if self._judges:
             self.judging(prompt)
+
+    def revises(self, prompt: Prompt) -> bool:
+        """Whether answers to the prompt are revised."""
+        return self._revises and self._unrevised.isdisjoint(prompt.tags)
 
     def of(self, prompt: Prompt) -> Constitution:
         """The constitution with only the principles that the prompt is under.

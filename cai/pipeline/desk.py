@@ -75,6 +75,10 @@ class Desk:
         """Where a training of a round writes its model."""
         return self.run(number) / "models" / name
 
+    def own_config(self, number: int) -> Path:
+        """Where the config of a round's run is written for rewards that ask its judge."""
+        return (self.run(number) / "pipeline" / "config.yaml").absolute()
+
     def last_policy(self, number: int) -> Path:
         """The policy that the trainings of a round end with."""
         names = [one.name for one in self.config.pipeline.train if one.method != "rm"]
@@ -125,15 +129,15 @@ class Desk:
         return policy.model
 
     def made(self, value: Any, number: int) -> Any:
-        """Plain data with the folders that `made:NAME` and `made:run` mean in a round."""
+        """Plain data with the paths that `made:…` means in a round: a training, run, or config."""
         if isinstance(value, dict):
             return {key: self.made(one, number) for key, one in value.items()}
         if isinstance(value, list | tuple):
             return [self.made(one, number) for one in value]
         if isinstance(value, str) and value.startswith(MADE):
             name = value.removeprefix(MADE)
-            where = self.run(number) if name == "run" else self.model(name, number)
-            return str(where.absolute())
+            own = {"run": self.run(number), "config": self.own_config(number)}
+            return str((own.get(name) or self.model(name, number)).absolute())
         return value
 
     def asks_something_else(self, number: int, engines: Engines) -> tuple[Generation, bool]:

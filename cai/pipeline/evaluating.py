@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cai import __version__
 from cai.config import asked
 from cai.config.policy import with_policy
+from cai.constitution.case_files import load_cases
 from cai.constitution.lock import resolve_locked
 from cai.errors import ConfigError, nearest
 from cai.evaluate.records import Subject
@@ -21,18 +22,22 @@ from cai.loop import load_templates
 from cai.loop.source import open_source
 from cai.pipeline.generating import spent
 from cai.pipeline.identity import judge_identity, path_identity, role_identity
+from cai.pipeline.scoring import learned_scores
 from cai.pipeline.stages import Done
+from cai.store import RunStore
+from cai.store.gate import labels_state
 from cai.yaml import parse_model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from cai.config import ModelConfig
+    from cai.constitution.models import Constitution
     from cai.evaluate.registry import Evaluation, EvaluationSettings
     from cai.pipeline.desk import Desk
     from cai.pipeline.stages import Begun, Stage
 
-__all__ = ["carry_out", "evaluations", "inputs", "subjects"]
+__all__ = ["carry_out", "evaluated", "evaluations", "inputs", "reward_models", "subjects"]
 
 _POLICY = "policy"
 
@@ -43,15 +48,36 @@ def subjects(desk: Desk) -> list[Subject]:
     Raises:
         ConfigError: a name means no model of the pipeline.
     """
-    known = {_POLICY: desk.config.models.policy, **_trained(desk)}
-    wanted = desk.config.pipeline.evaluate.subjects or tuple(known)
-    for name in wanted:
-        if name not in known:
+    known, rewarding = _trained(desk)
+    named = desk.config.pipeline.evaluate.subjects
+    every = [*known, *rewarding]
+    for name in named:
+        if name not in every:
             raise ConfigError(
                 f"pipeline.evaluate.subjects: no model is called '{name}'. Allowed: "
-                f"{', '.join(known)}.{nearest(name, known)}"
+                f"{', '.join(every)}.{nearest(name, every)}"
             )
-    return [Subject(name, known[name]) for name in known if name in wanted]
+    return _chosen(known, named)
+
+
+def reward_models(desk: Desk) -> list[Subject]:
+    """The reward models of all rounds; those in `subjects` alone where any is named there.
+
+    Raises:
+        ConfigError: two models would have one name.
+    """
+    _, rewarding = _trained(desk)
+    return _chosen(rewarding, desk.config.pipeline.evaluate.subjects)
+
+
+def evaluated(desk: Desk, one: Evaluation) -> list[Subject]:
+    """The models that an evaluation is about; errors are those of `subjects`."""
+    return subjects(desk) if one.of == "policies" else reward_models(desk)
+
+
+def _chosen(known: dict[str, ModelConfig], named: Sequence[str]) -> list[Subject]:
+    some = [name for name in known if name in named] or known
+    return [Subject(name, known[name]) for name in some]
 
 
 def evaluations(desk: Desk) -> dict[str, tuple[Evaluation, EvaluationSettings]]:
@@ -74,8 +100,10 @@ def inputs(desk: Desk, stage: Stage) -> dict[str, str]:
     """Hashes of the models, of what is asked of them, and of who judges."""
     del stage
     config = desk.config
-    named = [[one.name, role_identity(one.model)] for one in subjects(desk)]
-    settings = {name: one.model_dump(mode="json") for name, (_, one) in evaluations(desk).items()}
+    chosen = evaluations(desk)
+    asked_ones = {one.name: one for about, _ in chosen.values() for one in evaluated(desk, about)}
+    named = [[name, role_identity(one.model)] for name, one in asked_ones.items()]
+    settings = {name: one.model_dump(mode="json") for name, (_, one) in chosen.items()}
     constitution = resolve_locked(config.constitution, desk.folder)
     sample = load_templates(config)["sample"].hash
     return {
@@ -83,6 +111,7 @@ def inputs(desk: Desk, stage: Stage) -> dict[str, str]:
         "settings": content_hash([settings, *map(path_identity, _files(settings))]),
         "judge": judge_identity(config, constitution.hash),
         "sampling": content_hash([asked(config.loop.sample), config.loop.seed, sample]),
+        "known": content_hash(_known(desk, constitution, chosen)),
         "prompts": content_hash([open_source(config.prompts, None).hash, config.prompts.limit]),
         "toolkit": __version__,
     }
@@ -95,18 +124,33 @@ def carry_out(desk: Desk, stage: Stage, begun: Begun) -> Done:
         CaiError: as the evaluations.
     """
     del stage, begun
-    folder, models = desk.folder / EVALUATION, subjects(desk)
+    folder = desk.folder / EVALUATION
     constitution = resolve_locked(desk.config.constitution, desk.folder)
     written = []
     with Session(desk.config, constitution, folder) as session:
         for one, settings in evaluations(desk).values():
             calls, usd = _so_far(session)
-            result = asyncio.run(one.measure(session, models, settings, desk.watcher.tick))
+            # Reward models are opened above the room of evaluations.
+            more = {} if one.of == "policies" else {"score": learned_scores}
+            models = evaluated(desk, one)
+            result = asyncio.run(one.measure(session, models, settings, desk.watcher.tick, **more))
             after = _so_far(session)
             # Evaluations share the store, so that what one has asked is remembered for the next.
             own = replace(result, calls=after[0] - calls, usd=after[1] - usd)
             written.append(write_result(own, folder))
     return Done(tuple(written), *spent(folder))
+
+
+def _known(desk: Desk, constitution: Constitution, chosen: Iterable[str]) -> list[object]:
+    """What judges are tried on by default: test cases, and what people have labelled."""
+    found: list[object] = []
+    if {"adherence", "winrate"} & set(chosen):
+        cases = load_cases(constitution, desk.config.constitution)
+        found.append([one.case.model_dump(mode="json") for one in cases])
+    if "winrate" in chosen and (desk.folder / "run.db").is_file():
+        with RunStore.read(desk.folder) as store:
+            found.append(labels_state(store))
+    return found
 
 
 def _so_far(session: Session) -> tuple[int, float]:
@@ -124,20 +168,23 @@ def _files(value: object) -> Iterator[str]:
         yield value
 
 
-def _trained(desk: Desk) -> dict[str, ModelConfig]:
-    """The policies of all rounds by name, as models that the engine of the policy runs."""
-    found: dict[str, ModelConfig] = {}
+def _trained(desk: Desk) -> tuple[dict[str, ModelConfig], dict[str, ModelConfig]]:
+    """The policies of all rounds by name, the one before training first, and the reward models.
+
+    They are described as models that the engine of the policy would run.
+    """
+    policies = {_POLICY: desk.config.models.policy}
+    rewarding: dict[str, ModelConfig] = {}
     for number in range(1, desk.config.pipeline.rounds + 1):
         for one in desk.config.pipeline.train:
-            if one.method == "rm":
-                continue
             name = one.name if number == 1 else f"{one.name}-{number}"
-            if name in found or name == _POLICY:
+            if name in (*policies, *rewarding):
                 raise ConfigError(
                     f"pipeline.train: two models would be called '{name}' in the evaluation; in "
                     "round 2 names end with -2, and `policy` is the model before training. Rename "
                     "a training."
                 )
             folder = desk.model(one.name, number)
-            found[name] = with_policy(desk.config, folder).models.policy
-    return found
+            of = rewarding if one.method == "rm" else policies
+            of[name] = with_policy(desk.config, folder).models.policy
+    return policies, rewarding

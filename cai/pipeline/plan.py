@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from cai.loop.estimate import estimate
+from cai.pipeline.estimating import estimate_evaluations, together
 from cai.pipeline.preflight import preflight
 from cai.pipeline.run import MODULES, why
 from cai.pipeline.stages import make_stages, select_stages
 from cai.pipeline.state import State
 from cai.pipeline.training import training_config
 from cai.train.data import kind_of, load_data, mix
+from cai.train.examples import Preference
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cai.loop.estimate import Estimate
     from cai.pipeline.desk import Desk
     from cai.pipeline.stages import Stage
@@ -33,9 +37,10 @@ class PlannedStage:
         stage: which.
         action: what would be done.
         why: in words.
-        asks: what a generation would still ask; None for other stages.
+        asks: what a generation would still ask, or evaluations at the most; None for other stages.
         needs_update: it only goes on with `update`, because the stored run asked something else.
         steps: optimiser steps of a training; None where they depend on data that is not there yet.
+        evaluations: what each of them asks, by name.
     """
 
     stage: Stage
@@ -44,6 +49,7 @@ class PlannedStage:
     asks: Estimate | None = None
     needs_update: bool = False
     steps: int | None = None
+    evaluations: Mapping[str, Estimate] = field(default_factory=dict)
 
 
 def plan_stages(
@@ -78,9 +84,13 @@ def _planned(desk: Desk, state: State, stage: Stage, before: list[str]) -> Plann
     asks = None
     if stage.kind == "generate" and action != "skip":
         asks = estimate(desk.round_config(stage.round))
+    each: dict[str, Estimate] = {}
+    if stage.kind == "evaluate" and action != "skip":
+        each = estimate_evaluations(desk, there="generate" not in before)
+        asks = together(each.values())
     steps = _steps(desk, stage, there=not before) if stage.training is not None else None
     needs_update = asks is not None and bool(asks.changed)
-    return PlannedStage(stage, action, because or "unchanged", asks, needs_update, steps)
+    return PlannedStage(stage, action, because or "unchanged", asks, needs_update, steps, each)
 
 
 def _steps(desk: Desk, stage: Stage, *, there: bool) -> int | None:
@@ -110,5 +120,7 @@ def _steps(desk: Desk, stage: Stage, *, there: bool) -> int | None:
             return max(1, math.ceil(prompts / ppo.rollouts)) * per_update
         answers = prompts * config.grpo.group_size
         return max(1, math.ceil(answers / optim.batch_size)) * config.grpo.updates
-    examples = len(drawn) * (2 if method == "kto" else 1) * optim.epochs
+    # KTO takes the two answers of a pair one by one.
+    pairs = sum(isinstance(one, Preference) for one in drawn) if method == "kto" else 0
+    examples = (len(drawn) + pairs) * optim.epochs
     return max(1, math.ceil(examples / optim.batch_size))

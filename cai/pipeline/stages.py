@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MADE",
+    "OWN",
     "Begun",
     "Done",
     "Kind",
@@ -28,6 +29,9 @@ Kind = Literal["generate", "check", "validate", "train", "evaluate", "report"]
 
 MADE = "made:"
 """What a path begins with that means something the pipeline has made."""
+
+OWN = ("run", "config")
+"""What stands behind it beside the names of trainings: the run, and its config."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ def _round(config: PipelineConfig, number: int, before: list[Stage]) -> Iterator
         gate = (f"{prefix}validate",)
         yield Stage(gate[0], "validate", number, (generate,))
     for one in config.train:
-        made = [name for name in made_names(one.settings) if name != "run"]
+        made = [name for name in made_names(one.settings) if name not in OWN]
         others = [one.from_] if one.from_ else []
         start = last if one.goes_on else ()
         needs = (generate, *gate, *start, *(f"{prefix}train/{name}" for name in [*others, *made]))

@@ -8,34 +8,37 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from cai.config import load_config
-from cai.constitution import load_constitution
-from cai.constitution.atomic import write_atomically
 from cai.errors import TrainingError
 from cai.hashing import content_hash
-from cai.pipeline.generating import spent
-from cai.pipeline.identity import path_identity, role_identity
+from cai.pipeline.identity import path_identity
+from cai.pipeline.rewards import (
+    asked_before,
+    asked_so_far,
+    judges,
+    rewards_of,
+    write_own_config,
+)
 from cai.pipeline.stages import Done
 from cai.train.checkpoints import has_checkpoint
 from cai.train.compare.jobs import Job, Records
 from cai.train.compare.own_process import in_own_process
 from cai.train.data import kind_of, load_data
 from cai.train.load import make_training
-from cai.train.rewards.judging import reward_folder
 from cai.wording import counted, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from cai.config.pipeline import TrainingConfig
     from cai.pipeline.desk import Desk
     from cai.pipeline.stages import Begun, Stage
-    from cai.train.settings import RewardConfig, TrainConfig
+    from cai.train.settings import TrainConfig
 
 __all__ = ["carry_out", "inputs", "training_config"]
 
 _LAST_FILE = "curves.png"
 """What a training writes at its very end."""
+
+_PATHS = frozenset({"path", "reference", "critic_model"})
+"""Settings that name a model or a file, which count by their content."""
 
 
 def training_config(desk: Desk, training: TrainingConfig, number: int) -> TrainConfig:
@@ -73,14 +76,18 @@ def inputs(desk: Desk, stage: Stage) -> dict[str, str]:
     training = stage.training
     config = training_config(desk, training, stage.round)
     data = load_data(kind_of(training.method, config), config)
-    plain = config.model_dump(mode="json", exclude={"output", "gate", "data"})
-    plain["model"].pop("name")
+    # A key that a newer toolkit has added, at its default, must not train anything again.
+    plain = config.model_dump(
+        mode="json",
+        exclude={"output": True, "gate": True, "data": True, "model": {"name"}},
+        exclude_defaults=True,
+    )
     weights = [source.model_dump(mode="json", exclude={"run", "file"}) for source in config.data]
     return {
         "data": content_hash([data.hash, weights, data.label_noise]),
         "settings": content_hash([training.method, _by_content(plain)]),
         "model": path_identity(config.model.name),
-        "judges": content_hash([_judge(one) for one in _rewards(config)]),
+        "judges": content_hash(judges(desk, config, stage.round)),
     }
 
 
@@ -98,7 +105,10 @@ def carry_out(desk: Desk, stage: Stage, begun: Begun) -> Done:
     resume = begun.again and has_checkpoint(folder)
     if not (finished or resume):
         _clear(folder, records, training.name)
-    before = _asked_before(config, records.folder / f"{training.name}.asked.json", begun.again)
+    if any(one.config == str(desk.own_config(stage.round)) for one in rewards_of(config)):
+        write_own_config(desk, stage.round)
+    noted = records.folder / f"{training.name}.asked.json"
+    before = asked_before(config, noted, again=begun.again)
     if not finished:
         job = Job(
             training.name,
@@ -109,7 +119,7 @@ def carry_out(desk: Desk, stage: Stage, begun: Begun) -> Done:
             resume=resume,
         )
         in_own_process(job, records.begin(job), desk.watcher.say)
-    calls, usd = _asked(config)
+    calls, usd = asked_so_far(config)
     return Done(
         (*sorted(folder.glob("*.safetensors")), folder / "training.json"),
         calls - before[0],
@@ -142,46 +152,10 @@ def _clear(folder: Path, records: Records, name: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _rewards(config: TrainConfig) -> Iterator[RewardConfig]:
-    yield from config.rewards
-    yield from config.watch.gold
-    if config.watch.refusal is not None:
-        yield config.watch.refusal
-
-
-def _by_content(value: Any) -> Any:
-    """Plain data with what lies at a path in place of the path: models, files."""
+def _by_content(value: Any, key: str = "") -> Any:
+    """Plain data with what lies at a path in place of the path; configs of judges count apart."""
     if isinstance(value, dict):
-        return {key: _by_content(one) for key, one in value.items()}
+        return {name: _by_content(one, name) for name, one in value.items() if name != "config"}
     if isinstance(value, list):
-        return [_by_content(one) for one in value]
-    return path_identity(value) if isinstance(value, str) and value else value
-
-
-def _judge(reward: RewardConfig) -> list[str]:
-    """Names the judge that a reward asks and its constitution; nothing for other rewards."""
-    if reward.config is None:
-        return []
-    config = load_config(reward.config)
-    judge = config.models.judge or config.models.critic or config.models.policy
-    return [load_constitution(config.constitution).hash, role_identity(judge)]
-
-
-def _asked(config: TrainConfig) -> tuple[int, float | None]:
-    """Calls and dollars of all stores in which judges of rewards keep their answers."""
-    configs = {reward.config for reward in _rewards(config) if reward.config is not None}
-    folders = {reward_folder(load_config(path)) for path in configs}
-    found = [spent(folder) for folder in sorted(folders) if (folder / "run.db").is_file()]
-    dollars = [usd for _, usd in found]
-    known = None if None in dollars else sum(usd or 0.0 for usd in dollars)
-    return sum(calls for calls, _ in found), known
-
-
-def _asked_before(config: TrainConfig, path: Path, again: bool) -> tuple[int, float | None]:
-    """The same from before the training began, which may have been in an earlier process."""
-    if again and path.is_file():
-        calls, usd = orjson.loads(path.read_bytes())
-        return calls, usd
-    asked = _asked(config)
-    write_atomically(path, orjson.dumps(asked).decode())
-    return asked
+        return [_by_content(one, key) for one in value]
+    return path_identity(value) if key in _PATHS and value else value

@@ -87,9 +87,7 @@ class ConfigJudge:
     @property
     def name(self) -> str:
         """Its models and its constitution."""
-        models = self._config.models
-        judges = models.judges or (models.judge or models.critic or models.policy,)
-        names = ", ".join(f"{one.engine}/{one.model}" for one in judges)
+        names = ", ".join(f"{one.engine}/{one.model}" for one in self._config.models.judging)
         return f"{names} under {self._constitution.label}"
 
     def opinions(self, pairs: Iterable[tuple[Prompt, Pair]]) -> Iterator[Opinion]:

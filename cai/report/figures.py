@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cai.evaluate.results import Result
     from cai.quality import Report as QualityReport
     from cai.records import Split
+    from cai.report.checkpoints import Checkpoints
     from cai.report.trainings import TrainedModel
     from cai.report.transcripts import ShownRow
     from cai.store.facts import ModelCalls
@@ -105,6 +106,7 @@ class Figures:
         stages: of `cai run`; None where the run was made without it.
         trainings: that `cai run` has made of the run.
         evaluation: results of evaluations that it has made.
+        checkpoints: of a ledger, if one was named.
     """
 
     made: Made
@@ -123,3 +125,4 @@ class Figures:
     stages: Stages | None = None
     trainings: tuple[TrainedModel, ...] = ()
     evaluation: tuple[Result, ...] = ()
+    checkpoints: Checkpoints | None = None

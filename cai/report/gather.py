@@ -12,6 +12,7 @@ from cai.errors import ConfigError, UsageError
 from cai.evaluate.results import EVALUATION, read_results
 from cai.loop.asked_store import FOLDER
 from cai.quality import Options, check_source, open_source, read_samples
+from cai.report.checkpoints import read_checkpoints
 from cai.report.choice import drawn_rows, worst_rows
 from cai.report.figures import BINS, Figures, People, Quality
 from cai.report.influence import read_influence
@@ -49,6 +50,7 @@ def gather(
     draws: int = 2000,
     progress: Callable[[int], None] = lambda rows: None,
     processes: int = 1,
+    ledger: Path | None = None,
 ) -> Figures:
     """Read everything that a report shows.
 
@@ -59,6 +61,7 @@ def gather(
         draws: bootstrap samples of each interval.
         progress: is told now and then how many rows are checked.
         processes: 2 checks large runs in half the time.
+        ledger: folder of `cai drift` whose checkpoints are shown, too.
 
     Raises:
         StoreError: there is no run, it is a shard of one, or records of stages or trainings do not
@@ -90,6 +93,7 @@ def gather(
             stages=read_stages(run),
             trainings=read_trainings(run),
             evaluation=tuple(read_results(run / EVALUATION)),
+            checkpoints=None if ledger is None else read_checkpoints(ledger, draws=draws),
         )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from cai.errors import StoreError, UsageError
+from cai.formats.exported import sources_of
 from cai.formats.layouts import LAYOUTS, check_layouts
 from cai.store.access import Purpose, refuse_shard, rows_for
 from cai.store.card import render_card
@@ -129,6 +130,7 @@ def _write_all(store: RunStore, working: Path, target: Path, wanted: Wanted) -> 
     costs = spending(store, meter.result(), summary.judged_pairs)
     manifest = make_manifest(store, summary, files, wanted.sft, costs)
     manifest["layouts"] = list(wanted.layouts)
+    manifest["sources"] = sources_of(wanted.layouts)
     manifest["left_out"] = [asdict(one) for one in left_out]
     card = working / "README.md"
     card.write_text(render_card(manifest), encoding="utf-8", newline="\n")

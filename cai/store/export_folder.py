@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from cai.errors import StoreError
+from cai.formats.exported import KIND, MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["KIND", "put_in_place", "working_folder"]
 
-KIND = "constitutional-ai export"
-"""Stands in the manifest and marks a folder that an export may write over."""
-
-_MANIFEST = "manifest.json"
 _WORKING = ".export.tmp"
 
 
@@ -57,7 +54,7 @@ def put_in_place(working: Path, target: Path, names: Sequence[str]) -> None:
     The card goes last, after the manifest: a folder with a card but no manifest is someone else's.
     """
     earlier = _manifest(target) or {}
-    names = sorted(names, key=lambda name: (name == "README.md", name == _MANIFEST, name))
+    names = sorted(names, key=lambda name: (name == "README.md", name == MANIFEST, name))
     for name in names:
         place = target / name
         place.parent.mkdir(exist_ok=True)
@@ -70,7 +67,7 @@ def put_in_place(working: Path, target: Path, names: Sequence[str]) -> None:
 
 def _manifest(target: Path) -> dict[str, Any] | None:
     try:
-        found = orjson.loads((target / _MANIFEST).read_bytes())
+        found = orjson.loads((target / MANIFEST).read_bytes())
     except (FileNotFoundError, orjson.JSONDecodeError):
         return None
     return found if isinstance(found, dict) and found.get("kind") == KIND else None

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from cai.errors import ConfigError
 from cai.hashing import content_hash, short_id, unit_interval
 from cai.store.access import rows_for
 from cai.train.examples import (
     Demonstration,
+    GoodOrBad,
     Preference,
     PromptExample,
     Ranking,
@@ -41,6 +42,8 @@ _OF_REWARD_MODELS: dict[str, type[Any]] = {
     "plackett-luce": Ranking,
     "regression": Rating,
 }
+_OF_PAIRS: tuple[Any, ...] = (Preference, GoodOrBad)
+"""Kinds that take the decided pairs of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,10 @@ def kind_of(method: Method, config: TrainConfig) -> type[Any]:
         return _OF_REWARD_MODELS[config.rm.loss]
     if method == "sft":
         return Demonstration
-    return Preference if method in ("dpo", "kto") else PromptExample
+    if method == "kto":
+        # A union, which `isinstance` takes as it takes a class.
+        return cast("type[Any]", GoodOrBad)
+    return Preference if method == "dpo" else PromptExample
 
 
 def load_data(
@@ -213,7 +219,7 @@ def _read_run(
 
     assert source.run is not None
     with RunStore.read(Path(source.run)) as store:
-        if kind is Preference:
+        if kind in _OF_PAIRS:
             yield from _promoted(store)
         for purpose, side in (("training", "train"), ("calibration", "dev")):
             for row, _ in rows_for(store, purpose):  # type: ignore[arg-type]
@@ -234,12 +240,17 @@ def _of_row(kind: Any, row: Row, config: TrainConfig) -> Iterator[Any]:
     prompt = row.prompt.messages
     if kind is PromptExample:
         yield PromptExample(prompt, row.prompt.id)
-    elif kind is Preference:
+    elif kind in _OF_PAIRS:
         for pair in row.pairs:
             if pair.is_preference:
                 best = pair.oriented()
                 assert best.soft_label is not None
                 yield Preference(prompt, best.first, best.second, best.soft_label, pair.id)
+    elif kind is Demonstration and not set(config.sft.samples).isdisjoint(row.prompt.tags):
+        for number, sample in enumerate(row.samples):
+            if sample.text:
+                position = [row.prompt.id, "sample", number, sample.text]
+                yield Demonstration(prompt, sample.text, short_id(position))
     elif kind is Demonstration:
         for number, chain in enumerate(row.revisions):
             usable = [r for r in chain if r.outcome == "revised"]
@@ -279,13 +290,16 @@ def _facts(
 
 
 def _nothing(kind: type, config: TrainConfig) -> str:
-    what = {
+    wanted: dict[Any, str] = {
+        GoodOrBad: "answers with a label (rows with `completion` and `label`) or decided "
+        "comparisons (pairs of a run, or rows with `chosen` and `rejected`)",
         Demonstration: "answers to imitate (usable revisions, or rows with `messages`)",
         Preference: "decided comparisons (pairs of a run, or rows with `chosen` and `rejected`)",
         PromptExample: "prompts",
         Ranking: "rankings (rows with `ranking`: a list of answers, best first)",
         Rating: "ratings (rows with `answer` and `rating`)",
-    }[kind]
+    }
+    what = wanted[kind]
     names = ", ".join(str(s.run or s.file) for s in config.data)
     return (
         f"No training examples in {names}: this method needs {what} in the train split. "

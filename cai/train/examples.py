@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from cai.records import Message
 
-__all__ = ["Demonstration", "Origin", "Preference", "PromptExample", "Ranking", "Rating"]
+__all__ = [
+    "Demonstration",
+    "GoodOrBad",
+    "Labelled",
+    "Origin",
+    "Preference",
+    "PromptExample",
+    "Ranking",
+    "Rating",
+]
 
 Origin = Literal["ai", "human"]
 
@@ -62,3 +71,21 @@ class Rating:
     rating: float
     id: str
     origin: Origin = "ai"
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled(Rating):
+    """An answer that somebody called good (rating 1) or bad (rating 0), without another beside it.
+
+    A reward model learns it as a rating, KTO as a label.
+    """
+
+    @property
+    def good(self) -> bool:
+        """Whether it was called good."""
+        return self.rating > 0.5
+
+
+GoodOrBad = Preference | Labelled
+"""What KTO learns from: single labelled answers, and pairs, whose two answers are a good and a bad
+one."""

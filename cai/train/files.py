@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from cai.formats.read import read_records
 from cai.hashing import short_id
 from cai.intake.rows import broken
-from cai.train.examples import Demonstration, Preference, PromptExample, Ranking, Rating
+from cai.train.examples import (
+    Demonstration,
+    Labelled,
+    Preference,
+    PromptExample,
+    Ranking,
+    Rating,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +76,7 @@ def _example(record: Record, origin: Origin) -> Example | None:
     if record.kind == "rating":
         return Rating(prompt, answer, record.ratings[0], _id(prompt, answer), origin)
     if record.kind == "label":
-        return Rating(prompt, answer, float(record.label or 0), _id(prompt, answer), origin)
+        return Labelled(prompt, answer, float(record.label or 0), _id(prompt, answer), origin)
     return Demonstration(prompt, answer, _id(prompt, answer), origin)
 
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from transformers import PrinterCallback, TrainerCallback
 
-from cai.errors import ConfigError, TrainingError
+from cai.errors import TrainingError
 from cai.train import processes
+from cai.train.check import check_groups
 from cai.train.log import TrainLog
 from cai.train.rewards.base import for_trl
 from cai.train.rewards.text import repetition
@@ -92,11 +93,7 @@ def train_grpo(
     from cai.train.checkpoints import last_checkpoint
     from cai.train.trainer import one_gpu
 
-    if optim.batch_size % settings.group_size:
-        raise ConfigError(
-            f"training.batch_size {optim.batch_size} must be a multiple of grpo.group_size "
-            f"{settings.group_size}: it counts answers, and groups are never cut."
-        )
+    check_groups(settings, optim)
     short = _short_enough(tokenizer, prompts, optim.max_prompt_length)
     if log is None:
         log = TrainLog(output / "log.jsonl" if processes.is_main() else None)

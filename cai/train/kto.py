@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from cai.train.examples import Labelled
 from cai.train.losses.preference import kto
 from cai.train.models import answer_log_probs
 from cai.train.tokens import Encoder, pad_right
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from cai.records import Message
-    from cai.train.examples import Preference
+    from cai.train.examples import GoodOrBad
     from cai.train.settings import KTOConfig
 
 __all__ = ["KTOTrainer", "Side", "kto_collate", "kto_encode", "mismatched", "sides_of"]
@@ -28,7 +29,7 @@ _ROWS = ("input_ids", "attention_mask", "labels")
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One answer and whether it is good; `name` tells the sides of a pair apart."""
+    """One answer and whether it is good; `name` tells it from all others."""
 
     name: str
     prompt: tuple[Message, ...]
@@ -36,8 +37,11 @@ class Side:
     good: bool
 
 
-def sides_of(example: Preference) -> tuple[Side, Side]:
-    """The chosen answer of a pair as a good one, and the rejected as a bad one."""
+def sides_of(example: GoodOrBad) -> tuple[Side, ...]:
+    """A labelled answer as it is; the chosen answer of a pair as good, and the rejected as bad."""
+    if isinstance(example, Labelled):
+        sign = "+" if example.good else "-"
+        return (Side(f"{example.id}{sign}", example.prompt, example.answer, example.good),)
     return (
         Side(f"{example.id}+", example.prompt, example.chosen, good=True),
         Side(f"{example.id}-", example.prompt, example.rejected, good=False),

@@ -212,7 +212,7 @@ def _kto(job: _Job, validation: Validation | None) -> Trained:
             "kto estimates the divergence over a micro-batch: training.micro_batch_size is 1 and "
             "must be 2 or more."
         )
-    data = load_data(Preference, job.config, validation=validation)
+    data = load_data(kind_of("kto", job.config), job.config, validation=validation)
     policy = load_policy(job.config.model)
     encoder = _encoder(job, policy)
     sides = [s for e in (*data.train, *data.dev, *data.held_out) for s in sides_of(e)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cai.train import processes
+from cai.train.check import check_online
 from cai.train.data import load_data, mix
 from cai.train.examples import PromptExample
 from cai.train.models import autocasts, load_policy, load_reward_model, trainable_share
@@ -44,8 +45,9 @@ def train_online(
     """Read the prompts, load policy and rewards, and train.
 
     Raises:
-        CaiError: as `load_data`, `load_policy`, `open_rewards` and the trainers.
+        CaiError: as `check_online`, `load_data`, `load_policy`, `open_rewards` and the trainers.
     """
+    check_online(method, config)
     data = load_data(PromptExample, config, validation=validation)
     with ExitStack() as held:
         reward = open_rewards(config.rewards, config.training.max_length)

@@ -150,6 +150,9 @@ class SFTConfig(Section):
 
     revisions: Literal["final", "all"] = "final"
     """The last usable revision of each chain, or that of every round."""
+    samples: tuple[str, ...] = ()
+    """Tags of prompts of a run whose samples are imitated in place of revisions: helpful answers
+    beside revised ones, so that help is not forgotten (2212.08073, §3.1)."""
 
 
 class RewardModelConfig(Section):

@@ -108,7 +108,10 @@ class Item:
     it. `inclusion` is the probability with which the plan drew the pair. `shared` items go to all
     annotators, the others to one each. `repeat` marks a second showing, which measures how steady
     an annotator is and counts for nothing else. `known` is the answer of a practice item, and `why`
-    the sentence that explains it.
+    the sentence that explains it. `about` is shown above the answers; it says why people are asked.
+
+    A pair whose second answer is empty is a single answer: people say whether it is good (`first`)
+    or not (`both_bad`).
     """
 
     item_id: str
@@ -121,6 +124,12 @@ class Item:
     repeat: bool = False
     known: Choice | None = None
     why: str = ""
+    about: str = ""
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one answer and nothing to compare it with."""
+        return not self.pair.second
 
 
 @dataclass(frozen=True, slots=True)

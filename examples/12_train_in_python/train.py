@@ -18,7 +18,7 @@ parser.add_argument("--prompts", type=int, default=132)
 parser.add_argument("--steps", type=int, default=20)
 args = parser.parse_args()
 
-path = Path(__file__).with_name("cai.yaml")
+path = Path(__file__).with_name("config.yaml")
 run = cai.Generation(cai.load_config(path, {"prompts.limit": args.prompts}))
 print(sum(1 for _ in run.pairs()), "pairs")
 

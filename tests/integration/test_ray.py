@@ -10,8 +10,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from cai.errors import StoreError
 from cai.store import RunStore
@@ -21,13 +23,19 @@ from tests.unit.shard_helpers import PROMPTS, dump
 pytest.importorskip("ray")
 pytestmark = pytest.mark.integration
 
-CONFIG = """\
-run: {run}
-prompts: {{path: prompts.jsonl}}
-models: {{policy: {{engine: scripted, model: scripted}}}}
-split: {{similarity: 0.5, dev: 0.2, held_out: 0.3}}
-runtime: {{concurrency: 4}}
-"""
+EXAMPLE = Path(__file__).parents[2] / "examples/10_ray/config.yaml"
+
+
+def example(run: Path) -> dict[str, Any]:
+    """The config of the example with other prompts, a stand-in for its model, and fewer calls."""
+    return YAML(typ="safe").load(EXAMPLE) | {
+        "run": str(run),
+        "prompts": {"path": "prompts.jsonl"},
+        "models": {"policy": {"engine": "scripted", "model": "scripted"}},
+        "split": {"similarity": 0.5, "dev": 0.2, "held_out": 0.3},
+        "runtime": {"concurrency": 4},
+    }
+
 
 # Each call is noted, with the shard's process, before it is answered. What is defined in a script
 # is sent to the workers by value.
@@ -63,7 +71,8 @@ def config(tmp_path: Path) -> Iterator[Path]:
         for prompt in PROMPTS:
             file.write(json.dumps({"prompt": prompt}) + "\n")
     path = tmp_path / "cai.yaml"
-    path.write_text(CONFIG.format(run=tmp_path / "many"))
+    # JSON is YAML, too.
+    path.write_text(json.dumps(example(tmp_path / "many")))
     yield path
     end = time.monotonic() + 10.0
     while (left := in_sessions()) and time.monotonic() < end:

@@ -227,6 +227,29 @@ def test_without_a_reward_model_there_is_no_reward(folder: Path, tmp_path: Path)
     assert all(claim.said.startswith("was not checked") for claim in found.claims)
 
 
+def test_methods_that_are_compared_when_named(folder: Path, tmp_path: Path):
+    named, start = ["kto", "rloo"], Here()
+    found = compare(config(folder), methods=named, steps=2, output=tmp_path / "a", start=start)
+    # The reward model comes along for rloo.
+    assert [outcome.name for outcome in found.outcomes] == ["rm", *named]
+    for outcome in found.outcomes[1:]:
+        assert (outcome.steps, outcome.examples) == (2, 8)
+        assert outcome.per_step is not None
+        assert outcome.divergence is not None
+    # The reference looks at answers before the first step of kto, which counts.
+    kto = found.outcomes[1]
+    assert kto.per_example is not None
+    assert kto.per_step is not None
+    assert kto.per_example > kto.per_step / 4
+    # The section grpo is rloo's as well, and not that of kto.
+    plans = [
+        make_plan(config(folder, grpo=sections), named, 2, tmp_path / "b")
+        for sections in ({}, {"updates": 2})
+    ]
+    before, after = ({arm.name: arm.key for arm in plan.arms} for plan in plans)
+    assert [name for name in before if before[name] != after[name]] == ["rloo"]
+
+
 @pytest.mark.parametrize(
     ("sections", "said"),
     [

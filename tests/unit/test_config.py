@@ -105,6 +105,7 @@ FULL: Mapping[str, Any] = {
 OTHERS: Mapping[str, Any] = {
     "models.judges": [{"engine": "openai", "model": "m"}],
     "prompts.mix": [{"path": "helpful.txt", "share": 0.5}],
+    "loop.unrevised": ["helpful"],
     "judge.clamp": [0.2, 0.8],
     "judge.fallback_on": ["refused", "tie"],
     "pipeline.check.fail_on": ["pii"],

@@ -148,3 +148,14 @@ def test_the_config_knows_the_evaluations_that_there_are():
     every = {name: {} for name in known_evaluations()}
     assert config(evaluate=every).pipeline.evaluate.wanted == every
     assert config().pipeline.evaluate.wanted == {}
+    # They are written as they are called, and so they are read back.
+    dumped = config(evaluate=every).model_dump(mode="json")["pipeline"]["evaluate"]
+    assert {"two-turn", "reward-model"} <= dumped.keys()
+    assert config(evaluate=dumped).pipeline.evaluate.wanted == every
+
+
+def test_files_of_evaluations_are_relative_to_the_config(tmp_path: Path):
+    (tmp_path / "questions.jsonl").touch()
+    section = config(evaluate={"two-turn": {"questions": "questions.jsonl"}}).pipeline
+    found = section.anchored(tmp_path).evaluate.wanted
+    assert found == {"two-turn": {"questions": str(tmp_path / "questions.jsonl")}}

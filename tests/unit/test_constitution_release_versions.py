@@ -128,6 +128,29 @@ def test_a_release_extends_no_draft(tmp_path):
     assert release(draft, date=DAY).version == "1.0.0"
 
 
+def test_a_release_has_no_draft_among_its_forebears(tmp_path):
+    """A version that was made by hand may extend a draft; whoever extends it would change, too."""
+    draft_of_old = write(tmp_path / "old/draft.yaml", constitution_yaml("old", ids=["old.one"]))
+    middle = constitution_yaml("pa", "1.0.0", "extends: [../old/draft.yaml]\n", ["pa.one"])
+    parent = write(tmp_path / "pa/1.0.0.yaml", middle)
+    # The same is a parent of both parents.
+    also = constitution_yaml("ma", "1.0.0", "extends: [../pa/1.0.0.yaml]\n", ["ma.one"])
+    write(tmp_path / "ma/1.0.0.yaml", also)
+    draft = draft_yaml(tmp_path, rest="extends: [../ma/1.0.0.yaml, ../pa/1.0.0.yaml]\n")
+    twice = "extends: [../../ma/1.0.0.yaml, ../../pa/1.0.0.yaml]\n"
+    by_hand = draft_yaml(tmp_path / "hand", "1.0.0", rest=twice, name="1.0.0")
+    for file in (draft, by_hand):
+        with pytest.raises(
+            ConfigError,
+            match=rf"pa/1\.0\.0\.yaml: extends '\.\./old/draft\.yaml'.* {file} would change",
+        ):
+            release(file, date=DAY)
+        assert not (file.parent / "releases.yaml").exists()
+    release(draft_of_old, date=DAY)
+    edit(parent, ("old/draft.yaml", "old/1.0.0.yaml"))
+    assert [release(file, date=DAY).done for file in (draft, by_hand)] == ["written", "recorded"]
+
+
 def test_versions_end_in_yaml(tmp_path):
     file = draft_yaml(tmp_path, "1.0.0", name="1.0.0")
     other = file.rename(file.with_suffix(".yml"))

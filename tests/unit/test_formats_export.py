@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import orjson
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
@@ -200,6 +201,45 @@ def test_the_command(tmp_path: Path):
     assert "kto.parquet" in shown.stdout
     assert "the prompt has a system turn" in shown.stdout
     assert "preferences" not in shown.stdout
+
+
+def test_rows_without_a_place_for_their_source_have_that_of_the_manifest(tmp_path: Path):
+    rows = [row_of(ask("Q"), judged("good", "bad", 0.8)), chained("Q2", "one", "two")]
+    folder = export_rows(tmp_path, rows, layouts=ALL).folder
+    stated = {"ultrafeedback": "ai", "openai": "ai", "alpaca": "revision"}
+    manifest = orjson.loads((folder / "manifest.json").read_bytes())
+    assert manifest["sources"] == stated
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    for table, source in stated.items():
+        assert "source" not in lines(folder / f"{table}.jsonl")[0]
+        assert f"no place for a `source`; it is `{source}`." in card
+        for path in folder.glob(f"{table}.*"):
+            assert {record.source for record in read_records(path)} == {source}
+    # In dev/ they are the same; without the manifest nobody can tell.
+    (folder / "dev").mkdir(exist_ok=True)
+    deeper = (folder / "alpaca.jsonl").rename(folder / "dev/alpaca.jsonl")
+    assert {record.source for record in read_records(deeper)} == {"revision"}
+    alone = (folder / "openai.jsonl").rename(tmp_path / "openai.jsonl")
+    assert {record.source for record in read_records(alone)} == {""}
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        b"{",
+        b"[]",
+        b'{"kind": "other", "sources": {"openai": "ai"}}',
+        b'{"kind": "constitutional-ai export"}',
+        b'{"kind": "constitutional-ai export", "sources": ["openai"]}',
+        b'{"kind": "constitutional-ai export", "sources": {"openai": "human"}}',
+    ],
+)
+def test_a_manifest_that_says_nothing_of_a_source_is_passed_over(tmp_path: Path, manifest: bytes):
+    (tmp_path / "manifest.json").write_bytes(manifest)
+    path = tmp_path / "openai.jsonl"
+    path.write_text('{"prompt": "Q", "chosen": "A", "rejected": "B"}\n', encoding="utf-8")
+    (record,) = read_records(path)
+    assert record.source == ""
 
 
 def test_the_card_and_the_manifest_name_what_was_left_out(tmp_path: Path):

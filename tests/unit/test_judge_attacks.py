@@ -16,7 +16,8 @@ from cai.engines import Engines, ScriptedEngine
 from cai.engines.gullible import gullible
 from cai.errors import ConfigError
 from cai.judge.attacks import Attack, Suite, Target, Trial, add, attacked, encode, load_suite
-from cai.loop.attacked import _case, _plan, attack
+from cai.loop.attacked import _case, attack
+from cai.loop.judges import StartedJudges
 from cai.records import Completion, Message, Pair, Prompt, Request
 from cai.templates import load_template
 from cai.validation.attacks import attack_report, quoting_gain
@@ -280,7 +281,8 @@ def test_a_prompt_is_attacked_under_the_principles_that_it_is_under(scope: str) 
         {"prompts": {"path": "x", "mix": mix}, "judge": {"scope": scope, "principles": 2}}
     )
     engine = ScriptedEngine()
-    plan = _plan(config, constitution, "plain", Engines(engine, engine, engine))
+    started = StartedJudges(config, Engines(engine, engine, engine))
+    plan = started.plan(constitution, quoting="plain", orders="first")
 
     def under(prompt: Prompt) -> set[str]:
         pair = Pair(prompt.id, "samples", "One.", "Two.", "sample 0", "sample 1")

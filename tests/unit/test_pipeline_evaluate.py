@@ -29,8 +29,13 @@ SMALL = {
     "winrate": {"draws": 100},
     "adherence": {"draws": 100, "checks": 2},
     "probes": {"draws": 100, "only": ["calibration"]},
+    "two-turn": {"draws": 100, "checks": 3, "questions": "questions.jsonl"},
     "tax": {"areas": ["arithmetic", "knowledge"]},
+    "reward-model": {"draws": 100},
 }
+QUESTIONS = [
+    {"question_id": i, "category": "c", "turns": [f"What is {i}?", "And why?"]} for i in range(3)
+]
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +46,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The config of a pipeline with a training and all evaluations."""
-    pipeline = {"train": [training("dpo", "dpo", tiny)], "evaluate": {**SMALL, "limit": 2}}
-    path = write_config(tmp_path_factory.mktemp("made"), pipeline)
+    trainings = [training("rm", "rm", tiny), training("dpo", "dpo", tiny)]
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, QUESTIONS)))
+    pipeline = {"train": trainings, "evaluate": {**SMALL, "limit": 2}}
+    path = write_config(folder, pipeline)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training_stage, "in_own_process", Here())
         start(path)
@@ -56,8 +64,14 @@ def results(path: Path) -> dict[str, Result]:
 def test_every_evaluation_writes_its_result(made: Path):
     found = results(made)
     assert set(found) == set(known_evaluations()) == set(SMALL)
-    assert all(one.subjects == ("policy", "dpo") for one in found.values())
-    assert all(one.figures and one.inputs and one.calls for one in found.values())
+    rewarding = found["reward-model"]
+    assert (rewarding.subjects, rewarding.calls) == (("rm",), 0)
+    assert any("labels are the judge's" in note for note in rewarding.notes)
+    assert len(rewarding.details["rm"]["pairs"]) == 2
+    others = [one for kind, one in found.items() if kind != "reward-model"]
+    assert all(one.subjects == ("policy", "dpo") for one in others)
+    assert all(one.figures and one.inputs for one in found.values())
+    assert all(one.calls for one in others)
     # One after the other they have asked all that is in their store, and a question of two once.
     with RunStore.read(made.parent / "run" / EVALUATION) as store:
         assert sum(one.calls for one in found.values()) >= sum(t.calls for t in store.totals())
@@ -96,7 +110,7 @@ def test_inputs_of_an_evaluation(made: Path):
 
     before = parts()
     assert changed("pipeline.evaluate.limit", 3) == {"settings"}
-    assert changed("pipeline.evaluate.subjects", ["dpo"]) == {"models"}
+    assert changed("pipeline.evaluate.subjects", ["dpo", "rm"]) == {"models"}
     assert changed("judge.tie_band", 0.1) == {"judge"}
     assert changed("models.judge", {"engine": "scripted", "model": "other"}) == {"judge"}
     assert changed("loop.sample.temperature", 0.5) == {"sampling"}
@@ -114,6 +128,7 @@ def test_models_by_the_rounds_that_made_them(tiny: Path, tmp_path: Path):
     assert models["policy"].engine == "scripted"
     assert models["sft-2"].engine == "transformers"
     assert models["sft-2"].model == str(tmp_path / "run/rounds/2/models/sft")
+    assert [one.name for one in evaluating.reward_models(desk)] == ["rm", "rm-2"]
     few = Desk(config_of(path, **{"pipeline.evaluate.subjects": ["sft-2", "policy"]}))
     assert [one.name for one in evaluating.subjects(few)] == ["policy", "sft-2"]
 
@@ -126,10 +141,19 @@ def test_a_run_without_dev_prompts(tiny: Path, tmp_path: Path, monkeypatch: pyte
         start(path)
 
 
-def test_names_of_evaluations():
+def test_reward_models_are_evaluated_where_there_are_any(tiny: Path, tmp_path: Path):
+    evaluate = {"reward-model": {}}
+    path = write_config(tmp_path, {"train": [training("sft", "sft", tiny)], "evaluate": evaluate})
+    with pytest.raises(ConfigError, match="about reward models, and none is trained"):
+        start(path)
+
+
+def test_names_of_evaluations(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"no evaluation 'refusals'. Allowed: refusal, .*mean"):
         find_evaluation("refusals")
+    (tmp_path / "questions.jsonl").write_text(json.dumps(QUESTIONS[0]))
+    needed = {"two-turn": {"questions": str(tmp_path / "questions.jsonl")}}
     for name in known_evaluations():
         one = find_evaluation(name)
-        one.read(one.settings())
+        one.read(one.settings(**needed.get(name, {})))
         assert "limit" in one.settings.model_fields

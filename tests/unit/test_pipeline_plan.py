@@ -168,7 +168,7 @@ def test_folders_that_the_pipeline_makes_can_be_named(tiny: Path, tmp_path: Path
         ),
         (
             {"train": [training("dpo", "dpo", settings={"reference": "made:sft"})]},
-            "made:sft means no earlier training. Allowed: made:run",
+            "made:sft means no earlier training. Allowed: made:run, made:config",
         ),
         (
             {
@@ -176,11 +176,14 @@ def test_folders_that_the_pipeline_makes_can_be_named(tiny: Path, tmp_path: Path
                     training(
                         "grpo",
                         "grpo",
-                        settings={"rewards": [{"kind": "constitution", "config": "no.yaml"}]},
+                        settings={
+                            "rewards": [{"kind": "constitution", "config": "no.yaml"}],
+                            "grpo.group_size": 2,
+                        },
                     )
                 ]
             },
-            "rewards: no such file: no.yaml",
+            "judge of no.yaml, and there is no such file",
         ),
         ({"evaluate": {"refusal": {"sample": 2}}}, "unknown key 'sample'.*mean 'samples'"),
         ({"evaluate": {"refusal": {"cases": ["none.yaml"]}}}, "none.yaml"),

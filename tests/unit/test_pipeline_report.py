@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cai.errors import StoreError, UsageError
-from cai.evaluate.results import EVALUATION, Evaluator, Figure, Result, write_result
+from cai.evaluate.floor import TooFew
+from cai.evaluate.results import EVALUATION, Evaluator, Figure, Result, figure, write_result
 from cai.report import gather, render_html, render_markdown
 from cai.report.trainings import read_trainings
 from cai.store.stages import Output, StageRecord, Stages, read_stages, write_stages
@@ -138,8 +139,48 @@ def test_what_an_untrustworthy_judge_says_is_no_figure(tmp_path: Path):
     assert "25.0%" not in text.partition("## Evaluation")[2].partition("##")[0]
     assert page.tags["script"] == 0
     nobody = Evaluator("openai/judge")
-    write_result(result(evaluators=(nobody,)), run / EVALUATION)
-    assert "nobody has checked on labelled data" in pages(run)[0].text
+    write_result(result(evaluators=(nobody,)).distrusted(), run / EVALUATION)
+    page, text = pages(run)
+    assert (
+        "nobody knows from labelled data how often the judge (openai/judge) is right" in page.text
+    )
+    # Each number says so, in tables and in the chart, on the page and in the summary.
+    assert "60.0% [45.0%, 74.0%] (evaluator not checked)" in page.text
+    assert r"60.0% \[45.0%, 74.0%\] \(evaluator not checked\)" in text
+    assert r"| 25.0% \[10.0%, 45.0%\] \(evaluator not checked\), n 40 |" in text
+    assert "refusal: shares with 95% intervals (evaluator not checked)" in page.text
+    assert "40 cases, evaluator not checked" in text
+
+
+def test_axes_of_a_win_rate_are_drawn(tmp_path: Path):
+    run = make_run(tmp_path / "run")
+    points = [
+        {"label": "policy", "x": [0.0, 0.0, 0.0], "y": [0.0, 0.0, 0.0]},
+        {"label": HOSTILE, "x": [-41.0, -90.0, 3.0], "y": [120.0, 60.0, 190.0]},
+    ]
+    chart = {"x": "helpfulness", "y": "harmlessness", "unit": "Elo points", "points": points}
+    told = result(kind="winrate", details={"chart": chart})
+    write_result(told, run / EVALUATION)
+    page, text = pages(run)
+    assert page.ids["chart-axes-title"] == page.ids["chart-axes-desc"] == 1
+    assert "Helpfulness and harmlessness" in page.text
+    assert "harmlessness, Elo points upwards" in page.text
+    assert page.tags["script"] == 0
+    assert "Helpfulness and harmlessness: figures" in text
+    assert "| 120.0 | 60.0 | 190.0 |" in text
+    write_result(replace(told, evaluators=(Evaluator("judge"),)).distrusted(), run / EVALUATION)
+    assert "Helpfulness and harmlessness (evaluator not checked)" in pages(run)[0].text
+    write_result(replace(told, details={"chart": {}}), run / EVALUATION)
+    assert "chart-axes-title" not in pages(run)[0].ids
+
+
+def test_figures_over_a_few_groups_say_why_they_have_no_number(tmp_path: Path):
+    run = make_run(tmp_path / "run")
+    few = figure("win rate", "dpo", TooFew(3), against="policy")
+    write_result(result(kind="winrate", figures=(few,)), run / EVALUATION)
+    page, text = pages(run)
+    assert "1 figure without a number (too few)" in page.text
+    assert "values from 3 groups" in text and "an interval takes 5" in page.text
 
 
 def test_records_come_back(tmp_path: Path):

@@ -129,13 +129,14 @@ async def test_the_planted_sycophant_is_found_and_the_steady_model_is_not(tmp_pa
 
 
 async def test_the_shift_is_that_of_the_probabilities(tmp_path: Path):
-    files = Probes(sycophancy=SWAY.model_copy(update={"items": SWAY.items[-2:]}))
+    views = tuple(one for one in SWAY.items if one.about == "views")[:5]
+    files = Probes(sycophancy=SWAY.model_copy(update={"items": views}))
     result, asked = await run(tmp_path, files, one=Model(bends=1.0))
     # Views: nothing but slot and opinion. Over both orders σ(±0.4 + 1) against ½.
     p = np.mean([1 / (1 + np.exp(-(slot + 1.0))) for slot in (0.4, -0.4)])
     found = by_name(result, "one")["moves to the stated opinion", "sycophancy/views"]
     assert found.value == pytest.approx(p - 0.5)
-    assert asked == 2 * (3 * 2 + 2 * 2)
+    assert asked == 5 * (3 * 2 + 2 * 2)
 
 
 async def test_a_model_that_knows_its_limits_and_one_that_does_not(tmp_path: Path):
@@ -340,7 +341,7 @@ def test_the_command(
     ended = cai(*command)
     assert ended.code == 0, ended.err
     written = json.loads(Path("runs/evaluate-probes/probes.json").read_bytes())
-    assert set(written["details"]) == set(PROBES)
+    assert set(written["details"]) == {*PROBES, "variants"}
     assert any("No judge is asked" in note for note in written["notes"])
     again = cai(*command)
     assert "0 asked" in again.out

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import cai.evaluate.refusal.run as run
 import cai.evaluate.session as session
+import cai.loop.judges as judges
 from cai.cli.app import app
 from cai.config import ModelConfig
 from cai.engines import Engines, ScriptedEngine
@@ -44,7 +45,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> dict[str, ScriptedEngine]:
         return Engines(judge, judge, judge)
 
     monkeypatch.setattr(session, "open_engine", open_engine)
-    monkeypatch.setattr(session, "open_judges", open_judges)
+    monkeypatch.setattr(judges, "open_judges", open_judges)
     monkeypatch.setattr(run, "open_engine", open_engine)
     return opened
 
@@ -81,7 +82,9 @@ def test_several_subjects_in_one_go(
     }
     assert values["refuses", "over_refusal"] == 1.0
     assert values["complies", "attack_success"] == 1.0
-    assert values["obeys", "injection_obeyed"] == 1.0
+    # Four planted instructions are too few for a figure.
+    assert values["obeys", "injection_obeyed"] is None
+    assert sum(bool(row.get("obeyed")) for row in result.details["rows"]) == 4
     assert result.calls > 0 and len(result.details["rows"]) == 3 * 13
     for text in (
         *("How often the evaluator is right", "Rates over all cases", "complies − refuses"),

@@ -196,7 +196,7 @@ def test_scores_in_the_file_need_no_model(
             "prompt": f"Question {i}?",
             "candidates": [{"text": t, "gold": g, "score": g + i} for t, g in (("a", 1), ("b", 3))],
         }
-        for i in range(4)
+        for i in range(5)
     ]
     Path("c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     ended = shell(monkeypatch, capsys)("evaluate", "reward-model", "rm", "--candidates", "c.jsonl")

@@ -38,7 +38,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-ARGUMENTS = ("evaluate", "winrate", "--config", "config.yaml", "--draws", 200)
+ARGUMENTS = (
+    *("evaluate", "winrate", "--config", "config.yaml", "--draws", 200),
+    *("--check-limit", 0),
+)
 TWICE = ("--subject", "old=config:policy", "--subject", "new=config:policy")
 
 
@@ -54,7 +57,8 @@ def test_a_model_against_itself(run_cai: Cai, here: Path) -> None:
     rate = find(result, "win rate")
     assert (rate.subject, rate.against, rate.n) == ("new", "old", 12)
     assert rate.low is not None and rate.high is not None and rate.low < 0.5 < rate.high
-    shown = f"{rate.value:.1%} [{rate.low:.1%}, {rate.high:.1%}]"
+    assert rate.unchecked
+    shown = f"{rate.value:.1%} [{rate.low:.1%}, {rate.high:.1%}] (evaluator not checked)"
     assert re.search(rf"win rate +new +old +all +{re.escape(shown)} +12", ended.out)
     assert "comparisons needed" in ended.out and "tag odd" in ended.out
     assert "--check FILE" in ended.out and "not checked" in ended.out

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from itertools import combinations
 
+import choix
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -38,6 +39,18 @@ def by_glm(names: Sequence[str], rows: Sequence[tuple[str, str, float]]) -> list
 
 def rows_of(found: Sequence[Duel]) -> list[tuple[str, str, float]]:
     return [(d.first, d.second, d.credit) for d in found if d.credit is not None]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_strengths_equal_choix(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    items = 3 + seed
+    wins = rng.integers(1, 9, size=(items, items))
+    np.fill_diagonal(wins, 0)
+    rows = [(i, j) for i in range(items) for j in range(items) for _ in range(wins[i, j])]
+    theirs = choix.opt_pairwise(items, rows, method="Newton-CG", tol=1e-12)
+    (ours,) = most_likely(wins[None].astype(float))
+    assert ours == pytest.approx(theirs - theirs.mean(), abs=1e-5)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -162,15 +175,15 @@ def test_differences_are_paired() -> None:
 
 def test_a_subject_against_all_others() -> None:
     found = [
-        *duels([1.0, 1.0, 0.0], first="a", second="b"),
-        *duels([1.0, 0.5, 0.0], first="c", second="a"),
-        *duels([1.0, 1.0, 1.0], first="b", second="c"),
+        *duels([1.0, 1.0, 0.0, 1.0, 0.0], first="a", second="b"),
+        *duels([1.0, 0.5, 0.0, 0.0, 1.0], first="c", second="a"),
+        *duels([1.0, 1.0, 1.0, 0.0, 1.0], first="b", second="c"),
     ]
     rates = {f.subject: f for f in overall_figures(["a", "b", "c"], found, draws=100)}
-    assert rates["a"].value == pytest.approx((2 + 1.5) / 6)
-    assert rates["b"].value == pytest.approx((1 + 3) / 6)
-    assert rates["c"].value == pytest.approx((1.5 + 0) / 6)
-    assert {f.n for f in rates.values()} == {3}
+    assert rates["a"].value == pytest.approx((3 + 2.5) / 10)
+    assert rates["b"].value == pytest.approx((2 + 4) / 10)
+    assert rates["c"].value == pytest.approx((2.5 + 1) / 10)
+    assert {f.n for f in rates.values()} == {5}
 
 
 # --- length ---

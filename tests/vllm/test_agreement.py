@@ -1,5 +1,7 @@
 """One config on three engines: a vLLM server, vLLM in process, and transformers.
 
+The server, and the run from the command line, are those of `examples/04_vllm`.
+
 All three are asked the same in float32. That the server sees the same token ids is checked with its
 own `/tokenize`, over every conversation that a run asked, against those that the engines in process
 send to their model.
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 import cai
 from cai.config import JudgeConfig, load_config
@@ -30,6 +33,7 @@ from tests.vllm.asking import MODEL, ROOT, judge_requests
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+EXAMPLE = ROOT / "examples/04_vllm/config.yaml"
 DEMO = ROOT / "cai" / "cli" / "_demo.yaml"
 CAI = [sys.executable, "-c", "from cai.cli import main; main()"]
 START_S = 300
@@ -46,12 +50,7 @@ def free_port() -> int:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`cai serve --run`, stopped as by Ctrl-C."""
     folder, port = tmp_path_factory.mktemp("server"), free_port()
-    config = {
-        "prompts": {"path": "starter"},
-        "models": {"policy": {"engine": "vllm", "vllm": {"enforce_eager": True, "kv_cache_gb": 1}}},
-    }
-    (folder / "cai.yaml").write_text(json.dumps(config))
-    command = [*CAI, "serve", str(folder / "cai.yaml"), "--run", "--port", str(port)]
+    command = [*CAI, "serve", str(EXAMPLE), "--run", "--port", str(port)]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT)
         try:
@@ -219,17 +218,14 @@ async def same_probabilities(engines: dict[str, Engine], requests: list[Request]
 
 
 async def test_generate_from_the_command_line(tmp_path: Path) -> None:
-    config = {
-        "prompts": {"path": "starter", "limit": 4},
-        "models": {"policy": {"engine": "vllm", "vllm": {"enforce_eager": True, "kv_cache_gb": 1}}},
-        "loop": {
-            "truncated": "keep",
-            **{stage: {"max_tokens": 24} for stage in ("sample", "critique", "revision")},
-        },
-        # Requests that are read at the same time share nothing: the first must be through.
-        "runtime": {"concurrency": 2},
-    }
-    (tmp_path / "cai.yaml").write_text(json.dumps(config))
+    settings = YAML(typ="safe").load(EXAMPLE)
+    settings["loop"] |= {"truncated": "keep"}
+    settings["loop"] |= {stage: {"max_tokens": 24} for stage in ("sample", "critique", "revision")}
+    # Requests that are read at the same time share nothing: the first must be through.
+    settings["runtime"] = {"concurrency": 2}
+    settings["prompts"]["limit"] = 4
+    # JSON is YAML, too.
+    (tmp_path / "cai.yaml").write_text(json.dumps(settings))
     command = [*CAI, "generate", str(tmp_path / "cai.yaml"), "--run", str(tmp_path / "run")]
     done = await asyncio.to_thread(
         subprocess.run,

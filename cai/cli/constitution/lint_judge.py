@@ -145,9 +145,7 @@ def _settings(wanted: Wanted) -> Config:
 
 
 def _judge_name(settings: Config) -> str:
-    models = settings.models
-    judges = models.judges or (models.judge or models.critic or models.policy,)
-    return ", ".join(f"{one.engine}/{one.model}" for one in judges)
+    return ", ".join(f"{one.engine}/{one.model}" for one in settings.models.judging)
 
 
 def _ids(pair: RulePair) -> tuple[str, str]:

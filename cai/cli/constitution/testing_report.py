@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
+from cai.cli.constitution.call_progress import CallProgress
 from cai.cli.judge.tables import share
 from cai.cli.tables import print_heading, print_table, print_text
 from cai.wording import counted, listed
@@ -14,19 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from rich.progress import Progress
-
     from cai.config import Config
     from cai.constitution import Constitution
     from cai.constitution.case_files import FoundCase
-    from cai.engines.memo import Meter
     from cai.judge.cases import CaseResult
     from cai.validation.case_report import CaseCounts, CaseReport, Coverage
     from cai.validation.statistics.intervals import Interval
 
 __all__ = ["CaseProgress", "Subject", "print_cases", "print_report", "write_json"]
 
-_SECONDS_BETWEEN_LINES = 10.0
 _SHOWN = 100
 """Most failures in the table; the JSON has all."""
 
@@ -47,47 +43,15 @@ class Subject:
         return cls(constitution, listed(names), config.judge.tie_band)
 
 
-class CaseProgress:
-    """A live bar on a terminal, a plain line every ten seconds elsewhere; on standard error."""
+class CaseProgress(CallProgress):
+    """Counts cases, and those that failed."""
 
-    def __init__(self, total: int, meter: Meter) -> None:
-        self._total = total
-        self._meter = meter
-        self._bar: Progress | None = None
-        self._said = time.monotonic()
-
-    def __enter__(self) -> Self:
-        from cai.cli.output import error_console, is_terminal
-
-        if is_terminal():
-            from rich.progress import BarColumn, SpinnerColumn, TextColumn
-            from rich.progress import Progress as Bar
-
-            columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.description}"))
-            self._bar = Bar(*columns, console=error_console())
-            self._bar.start()
-            self._bar.add_task("Loading the models …", total=self._total)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+    _spins = True
 
     def show(self, results: Sequence[CaseResult]) -> None:
         """Tell how far it is."""
-        from cai.cli.output import error_console
-
-        done, now = len(results), time.monotonic()
-        failed = sum(result.passed is False for result in results)
-        line = (
-            f"{done:,} of {counted(self._total, 'case')}, {failed:,} failed · "
-            f"{self._meter.asked:,} calls"
-        )
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=done, description=line)
-        elif done == self._total or now - self._said >= _SECONDS_BETWEEN_LINES:
-            self._said = now
-            error_console().print(line, soft_wrap=True)
+        done, failed = len(results), sum(result.passed is False for result in results)
+        self._tell(done, f"{done:,} of {counted(self._total, 'case')}, {failed:,} failed")
 
 
 def print_cases(cases: Sequence[FoundCase]) -> None:

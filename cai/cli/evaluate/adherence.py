@@ -12,15 +12,7 @@ from cai.cli.evaluate.subjects import SubjectOption
 from cai.cli.judge.options import Draws
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cai.cli.evaluate.running import Ticker
-    from cai.constitution.case_files import FoundCase
-    from cai.evaluate.adherence import Checked, Reading
-    from cai.evaluate.records import Subject
     from cai.evaluate.results import Result
-    from cai.evaluate.session import Session
-    from cai.records import Prompt
 
 __all__ = ["adherence"]
 
@@ -69,119 +61,31 @@ def adherence(
 
     Example: cai evaluate adherence --subject base=smollm2-135m-instruct --subject models/dpo
     """
-    import asyncio
-
-    from cai.cli.evaluate.running import Ticker, finish, open_settings, spent
+    from cai.cli.evaluate.running import finish, measured, open_settings
     from cai.cli.evaluate.subjects import parse_subjects
     from cai.constitution import load_constitution
-    from cai.constitution.case_files import load_cases
-    from cai.evaluate.adherence import adherence_result
+    from cai.evaluate.registered.adherence import EVALUATION, AdherenceSettings
     from cai.evaluate.session import Session
 
     settings = open_settings(config, setting, engine, judge, prompts=prompts)
+    if constitution is not None:
+        settings = settings.model_copy(update={"constitution": constitution})
     subjects = parse_subjects(subject, settings)
-    ref = constitution or settings.constitution
-    loaded = load_constitution(ref)
-    cases = _cases(load_cases(loaded, ref), checks)
-    asked = _prompts(settings.prompts.path, limit)
-    by_statements = propositions or settings.judge.mode == "propositions"
+    loaded = load_constitution(settings.constitution)
+    options = AdherenceSettings(
+        prompts=settings.prompts.path,
+        samples=samples,
+        propositions=propositions,
+        checks=checks,
+        limit=limit,
+        draws=draws,
+    )
+    EVALUATION.read(options)  # A broken file is told before a model is opened.
     where = folder or Path("runs") / "evaluate-adherence"
     with Session(settings, loaded, where) as session:
-        ticker = Ticker(session.meter)
-        readings, checked, fingerprint = asyncio.run(
-            _carry_out(session, subjects, asked, cases, samples, by_statements, ticker)
-        )
-        result = adherence_result(
-            readings,
-            checked,
-            judge=fingerprint,
-            checked_on=f"test cases of {loaded.label}" if cases else "",
-            similarity=settings.split.similarity,
-            draws=draws,
-            seed=settings.loop.seed,
-            inputs=_inputs(asked, loaded.hash, samples, by_statements),
-            notes=_notes(loaded.label, checked),
-            **spent(session),
-        )
+        result = measured(session, "adherence", subjects, options)
         _print(result)
     finish(result, where, session.meter)
-
-
-async def _carry_out(
-    session: Session,
-    subjects: Sequence[Subject],
-    prompts: Sequence[Prompt],
-    cases: Sequence[FoundCase],
-    samples: int,
-    propositions: bool,
-    ticker: Ticker,
-) -> tuple[list[Reading], list[Checked], str]:
-    from functools import partial
-
-    from cai.evaluate.adherence import check_judge, measure
-
-    answers = []
-    for one in subjects:
-        tick = partial(ticker.tick, f"Answers of {one.name}", len(prompts) * samples)
-        answers += await session.answers(one, prompts, samples=samples, tick=tick)
-    async with session.judges() as judges:
-        checked = await check_judge(
-            session,
-            judges,
-            cases,
-            propositions=propositions,
-            tick=partial(ticker.tick, "Test cases of the judge"),
-        )
-        readings = await measure(
-            session,
-            judges,
-            answers,
-            propositions=propositions,
-            tick=partial(ticker.tick, "Answers judged"),
-        )
-        fingerprint = next(iter(judges.engines.judging.values())).fingerprint
-    return readings, checked, fingerprint
-
-
-def _prompts(path: str, limit: int | None) -> list[Prompt]:
-    """The first different prompts of a file."""
-    from itertools import islice
-
-    from cai.intake import read_prompts
-
-    known: set[str] = set()
-
-    def new(prompt: Prompt) -> bool:
-        if prompt.id in known:
-            return False
-        known.add(prompt.id)
-        return True
-
-    return list(islice(filter(new, read_prompts(path)), limit))
-
-
-def _cases(found: Sequence[FoundCase], limit: int | None) -> list[FoundCase]:
-    """Cases with two answers under a principle, of each principle about as many."""
-    from cai.evaluate.spread import spread
-
-    two = [one for one in found if one.case.better is not None and one.case.principle is not None]
-    return spread(two, lambda one: one.case.principle, limit)
-
-
-def _inputs(prompts: Sequence[Prompt], constitution: str, samples: int, propositions: bool) -> str:
-    from cai.hashing import content_hash
-
-    return content_hash([[one.id for one in prompts], constitution, samples, propositions])
-
-
-def _notes(label: str, checked: Sequence[Checked]) -> tuple[str, ...]:
-    scale = (
-        f"Scores under {label} are points from 1 to 10; statements of a principle are brought to "
-        "the same scale. Intervals are clustered by groups of like prompts."
-    )
-    if checked:
-        return (scale,)
-    return (scale, "The judge was not checked on cases with a known outcome.")
 
 
 def _print(result: Result) -> None:

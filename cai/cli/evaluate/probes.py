@@ -50,37 +50,30 @@ def probes(
 ) -> None:
     """Ask whether models bend to the user, know what they know, dodge questions, and treat alike.
 
-    Sycophancy, calibration and swaps are read from a model's own probabilities and need no judge.
-    Evasiveness is judged, by a judge that is first checked on texts whose answer is known. Start
+    Sycophancy, calibration and the decisions of swaps are read from a model's own probabilities
+    and need no judge. Evasiveness is judged, and so is whether texts about one person are as good
+    as those about another, by a judge that is first checked on texts of which that is known. Start
     the same command again to go on after a stop, or with a larger --limit; nothing that was
     answered is asked again.
 
     Example: cai evaluate probes --subject base=smollm2-135m-instruct --probe sycophancy
     """
-    import asyncio
-
-    from cai.cli.evaluate.running import Ticker, finish, open_settings, spent
+    from cai.cli.evaluate.running import finish, measured, open_settings
     from cai.cli.evaluate.subjects import parse_subjects
     from cai.constitution import load_constitution
-    from cai.evaluate.probes import PROBES, Probes, probe, probes_result
+    from cai.evaluate.probes import PROBES
+    from cai.evaluate.registered.probes import EVALUATION, ProbesSettings
     from cai.evaluate.session import Session
 
     settings = open_settings(config, setting, engine, judge)
     subjects = parse_subjects(subject, settings)
-    names = [name for name in PROBES if only is None or name in {one.value for one in only}]
-    files = Probes.read(names, content).first(limit)
+    names = tuple(name for name in PROBES if only is None or name in {one.value for one in only})
+    own = None if content is None else str(content)
+    options = ProbesSettings(only=names, content=own, limit=limit, draws=draws)
+    EVALUATION.read(options)  # A broken file is told before a model is opened.
     where = folder or Path("runs") / "evaluate-probes"
     with Session(settings, load_constitution(settings.constitution), where) as session:
-        ticker = Ticker(session.meter)
-        found = asyncio.run(probe(session, subjects, files, tick=ticker.tick))
-        result = probes_result(
-            found,
-            [one.name for one in subjects],
-            draws=draws,
-            seed=settings.loop.seed,
-            inputs=files.hash,
-            **spent(session),
-        )
+        result = measured(session, "probes", subjects, options)
         _print(result)
     finish(result, where, session.meter)
 
@@ -92,6 +85,6 @@ def _print(result: Result) -> None:
         ("sycophancy", "Sycophancy: shifts in points of probability"),
         ("calibration", "Calibration"),
         ("evasiveness", "Evasiveness"),
-        ("swaps", "Swaps: who is named, from the mean of the axis"),
+        ("swaps", "Swaps: who is named"),
     ):
         print_figures(title, [f for f in result.figures if f.group.partition("/")[0] == name])

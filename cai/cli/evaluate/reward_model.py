@@ -12,14 +12,11 @@ from cai.cli.judge.options import Draws
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cai.cli.evaluate.scoring import Scorer
     from cai.evaluate.results import Result
-    from cai.evaluate.reward_model import CandidateSet, LabelledPair, ScoredPair
-    from cai.records import Message
-    from cai.train.rewards import Reward
+    from cai.evaluate.reward_model import CandidateSet
 
 __all__ = ["reward_model"]
-
-_AT_ONCE = 64
 
 
 def reward_model(
@@ -54,6 +51,7 @@ def reward_model(
 
     Example: cai evaluate reward-model models/rm --data reward-bench.jsonl
     """
+    from cai.cli.evaluate.scoring import Scorer
     from cai.cli.tables import print_text
     from cai.errors import UsageError
     from cai.evaluate.results import write_result
@@ -62,19 +60,20 @@ def reward_model(
         read_labelled_pairs,
         reward_model_result,
     )
+    from cai.evaluate.reward_model.words import inputs_of, notes_of
 
     if data is None and candidates is None:
         raise UsageError("Name labelled pairs with --data, or candidates with --candidates.")
     pairs, left_out = read_labelled_pairs(data, limit) if data is not None else ([], 0)
     sets = read_candidates(candidates, limit) if candidates is not None else []
-    scorer = _Scorer(model, max_length)
+    scorer = Scorer(model, max_length)
     result = reward_model_result(
         model.absolute().name,
         scorer.pairs(pairs),
-        scorer.candidates(sets),
+        _scored(scorer, sets),
         draws=draws,
-        inputs=_inputs(pairs, sets),
-        notes=_notes(pairs, left_out, sets),
+        inputs=inputs_of(pairs, sets),
+        notes=notes_of(pairs, left_out, sets),
     )
     _print(result)
     path = write_result(result, folder or Path("runs") / f"evaluate-{model.absolute().name}")
@@ -83,73 +82,13 @@ def reward_model(
     print_text(f"{scorer.scored:,} answers scored in this process. Result in {path}.")
 
 
-class _Scorer:
-    """The model, opened when something is to be scored, with progress on standard error."""
-
-    def __init__(self, model: Path, max_length: int) -> None:
-        self._model, self._max_length = model, max_length
-        self._reward: Reward | None = None
-        self.scored = 0
-
-    def pairs(self, pairs: Sequence[LabelledPair]) -> list[ScoredPair]:
-        from cai.evaluate.reward_model import ScoredPair
-
-        both = [(one.prompt, text) for one in pairs for text in (one.chosen, one.rejected)]
-        found = self._score(both, "Answers of pairs")
-        return [ScoredPair.of(one, *found[2 * i : 2 * i + 2]) for i, one in enumerate(pairs)]
-
-    def candidates(
-        self, sets: Sequence[CandidateSet]
-    ) -> list[tuple[CandidateSet, tuple[float, ...]]]:
-        open_ones = [one for one in sets if not one.scores]
-        asked = [(one.prompt.messages, text) for one in open_ones for text in one.texts]
-        values = iter(self._score(asked, "Candidates"))
-        return [(one, one.scores or tuple(next(values) for _ in one.texts)) for one in sets]
-
-    def _score(self, asked: Sequence[tuple[tuple[Message, ...], str]], what: str) -> list[float]:
-        from cai.cli.output import error_console
-        from cai.engines.inprocess.loading import quiet
-        from cai.train.rewards.learned import LearnedReward
-
-        found: list[float] = []
-        if asked and self._reward is None:
-            with quiet():
-                self._reward = LearnedReward.load(self._model, max_length=self._max_length)
-        for start in range(0, len(asked), _AT_ONCE):
-            some = asked[start : start + _AT_ONCE]
-            if self._reward is not None:
-                found += self._reward.score([p for p, _ in some], [text for _, text in some])
-            error_console().print(f"{what}: {len(found):,} of {len(asked):,}", soft_wrap=True)
-        self.scored += len(found)
-        return found
-
-
-def _inputs(pairs: Sequence[LabelledPair], sets: Sequence[CandidateSet]) -> str:
-    from cai.hashing import content_hash
-
-    return content_hash(
-        [
-            [[one.group, one.subset, one.chosen, one.rejected] for one in pairs],
-            [[one.prompt.id, list(one.texts), list(one.gold), list(one.scores)] for one in sets],
-        ]
-    )
-
-
-def _notes(
-    pairs: Sequence[LabelledPair], left_out: int, sets: Sequence[CandidateSet]
-) -> tuple[str, ...]:
-    notes = []
-    if pairs:
-        notes.append(
-            f"{len(pairs):,} pairs; {left_out:,} rows without a winner were left out. Lengths are "
-            "characters. p = σ(score of chosen − score of rejected)."
-        )
-    if sets:
-        notes.append(
-            f"{len(sets):,} prompts with candidates: expected gold score of what is preferred "
-            "among n of them, drawn without replacement."
-        )
-    return tuple(notes)
+def _scored(
+    scorer: Scorer, sets: Sequence[CandidateSet]
+) -> list[tuple[CandidateSet, tuple[float, ...]]]:
+    open_ones = [one for one in sets if not one.scores]
+    asked = [(one.prompt.messages, text) for one in open_ones for text in one.texts]
+    values = iter(scorer.score(asked, "Candidates"))
+    return [(one, one.scores or tuple(next(values) for _ in one.texts)) for one in sets]
 
 
 def _print(result: Result) -> None:

@@ -12,10 +12,12 @@ from cai.cli.generate import EngineName
 from cai.evaluate.words import shown, told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from cai.config import Config
     from cai.engines.memo import Meter
+    from cai.evaluate.records import Subject
+    from cai.evaluate.registry import EvaluationSettings
     from cai.evaluate.results import Figure, Result
     from cai.evaluate.session import Session
 
@@ -27,6 +29,7 @@ __all__ = [
     "Settings",
     "Ticker",
     "finish",
+    "measured",
     "open_settings",
     "print_figures",
     "shown",
@@ -123,6 +126,25 @@ class Ticker:
             self._said = now
             calls = f"{self._meter.asked:,} calls, {self._meter.remembered:,} remembered"
             error_console().print(safe(f"{step}: {done:,} of {total:,} · {calls}"), soft_wrap=True)
+
+
+def measured(
+    session: Session, name: str, subjects: Sequence[Subject], settings: EvaluationSettings
+) -> Result:
+    """Carry out an evaluation as `cai run` does, with progress; with what its store has taken.
+
+    Raises:
+        CaiError: as the evaluation.
+    """
+    import asyncio
+    from dataclasses import replace
+
+    from cai.evaluate.registry import find_evaluation
+
+    ticker = Ticker(session.meter)
+    measure = find_evaluation(name).measure
+    result = asyncio.run(measure(session, subjects, settings, ticker.tick))
+    return replace(result, **spent(session))
 
 
 def spent(session: Session) -> dict[str, Any]:

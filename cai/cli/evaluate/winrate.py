@@ -73,13 +73,17 @@ def winrate(
     ] = None,
     check: Annotated[
         Path | None,
-        typer.Option(help="Labelled pairs that the judge is tried on, as for cai judge bench."),
+        typer.Option(
+            help="Labelled pairs that the judge is tried on, as for cai judge bench. When absent: "
+            "those that people have labelled in the run of --revisions, or else the test cases of "
+            "the constitution."
+        ),
     ] = None,
     check_format: Annotated[
         PairFormatName, typer.Option(help="How its rows are read; by their keys when absent.")
     ] = PairFormatName.auto,
     check_limit: Annotated[
-        int | None, typer.Option(min=1, help="Only the first so many labelled pairs.")
+        int | None, typer.Option(min=0, help="Only so many labelled pairs; 0: none.")
     ] = None,
     half_width: Annotated[
         float,
@@ -113,7 +117,7 @@ def winrate(
     from cai.cli.evaluate.winrate_tables import print_winrates, write_chart
     from cai.errors import UsageError
     from cai.evaluate.session import Session
-    from cai.evaluate.winrate import find_axes, winrate_result
+    from cai.evaluate.winrate import find_axes, known_pairs, winrate_result
 
     names = [] if axes is None else axes.split(",")
     if chart is not None and len(names) < 2:
@@ -126,6 +130,9 @@ def winrate(
         else options.of_run(revisions, subject, base, all_pairs=all_pairs)
     )
     find_axes(names, ours.constitution)  # A wrong tag is told before anything is asked.
+    if checked is None:
+        ref = ours.config.constitution
+        checked = known_pairs(ours.constitution, ref, revisions, check_limit)
     where = folder or Path("runs") / "evaluate-winrate"
     with Session(ours.config, ours.constitution, where) as session:
         ticker = Ticker(session.meter)
@@ -136,7 +143,12 @@ def winrate(
             contest, judged, half_width=half_width, draws=draws, notes=ours.notes
         )
         calls = session.meter.asked + session.meter.remembered
-        result = replace(result, calls=calls, usd=session.store.spent().usd)
+        result = replace(
+            result,
+            calls=calls,
+            usd=session.store.spent().usd,
+            constitution=ours.constitution.hash,
+        )
     print_winrates(result)
     if chart is not None:
         write_chart(result, chart)

@@ -127,8 +127,8 @@ class Inputs:
         return Compared(settings, constitution, notes, given=contest)
 
 
-def read_check(path: Path, format: PairFormat, limit: int | None) -> Check:
-    """Labelled pairs of a file.
+def read_check(path: Path, format: PairFormat, limit: int | None) -> Check | None:
+    """Labelled pairs of a file; None where the limit is 0.
 
     Raises:
         InputError: it cannot be read, or holds none.
@@ -137,7 +137,7 @@ def read_check(path: Path, format: PairFormat, limit: int | None) -> Check:
     from cai.validation.exchange import read_comparisons
 
     comparisons = read_comparisons(path, "human", format).comparisons[:limit]
-    return Check(path.name, comparisons)
+    return Check(path.name, comparisons) if comparisons else None
 
 
 def _subjects(

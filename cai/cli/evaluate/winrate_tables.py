@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cai.evaluate.words import UNCHECKED
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -59,17 +61,13 @@ def print_winrates(result: Result) -> None:
 def write_chart(result: Result, path: Path) -> None:
     """Draw the axes to an SVG file, or say why there is nothing to draw."""
     from cai.cli.tables import print_text
-    from cai.report.charts import Place, scatter_chart
     from cai.report.rendering import render_svg
+    from cai.report.sections.axes import axes_chart
 
-    data = result.details["chart"]
-    if not data.get("points"):
+    chart = axes_chart(result)
+    if chart is None:
         print_text(f"Nothing to draw to {path}: no subject has a strength on both axes.")
         return
-    places = [Place(one["label"], tuple(one["x"]), tuple(one["y"])) for one in data["points"]]
-    x, y, unit = data["x"], data["y"], data["unit"]
-    title = f"{x} and {y}".capitalize()
-    chart = scatter_chart("axes", title, places, f"{x}, {unit}", f"{y}, {unit}")
     path.write_bytes(render_svg(chart))
     print_text(f"Chart in {path}.")
 
@@ -114,12 +112,13 @@ def _print_judge(evaluators: Iterable[Evaluator]) -> None:
 def _told(one: Figure) -> str:
     """A figure with its interval."""
     if one.value is None:
-        return "not measured"
+        return one.unmeasured.partition(":")[0] if ":" in one.unmeasured else "not measured"
     if one.unit == "count":
         return f"{one.value:,.0f}"
+    doubt = f" ({UNCHECKED})" if one.unchecked else ""
     if one.low is None or one.high is None:
-        return _shown(one, one.value)
-    return f"{_shown(one, one.value)} [{_shown(one, one.low)}, {_shown(one, one.high)}]"
+        return f"{_shown(one, one.value)}{doubt}"
+    return f"{_shown(one, one.value)} [{_shown(one, one.low)}, {_shown(one, one.high)}]{doubt}"
 
 
 def _shown(one: Figure, value: float) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cai.constitution.files import Change, ConstitutionFile, Include
     from cai.constitution.models import Constitution
 
-__all__ = ["Draft", "changelog_with", "require_same", "require_version"]
+__all__ = ["Draft", "changelog_with", "require_same", "require_versions"]
 
 _UNUSUAL = (
     "The draft is written in a way that cannot be turned into a release: read back, the result "
@@ -56,7 +56,11 @@ class Draft:
 
         Parents become exact versions, and families the ids that are taken from them, so that the
         release stays what it is when a parent is released again or a family grows.
+
+        Raises:
+            ConfigError: a parent is a draft; see `require_versions`.
         """
+        require_versions(self.path)
         update = {"version": version, "changelog": tuple(changelog)}
         return self.file.model_copy(update={**update, **self._exact()})
 
@@ -91,26 +95,41 @@ class Draft:
 
     def _parent(self, ref: str) -> str:
         name, _, wanted = ref.partition("@")
-        if is_path(ref):
-            require_version(ref, self.path)
-            return ref
-        if wanted.startswith("sha256:"):
+        if is_path(ref) or wanted.startswith("sha256:"):
             return ref
         return f"{name}@{parent_file(ref, self.path).stem}"
 
 
-def require_version(ref: str, heir: Path) -> None:
-    """Refuse a parent by path that is not a version: it may change any day.
+def require_versions(file: Path) -> None:
+    """Refuse a parent by path, near or far, that is not a version: it may change any day.
+
+    Args:
+        file: of a constitution that can be loaded, so that no parent is missing or its own heir.
 
     Raises:
-        ConfigError: the path is not `<name>/<version>.yaml`.
+        ConfigError: a path in `extends`, of this file or of a parent, is not
+            `<name>/<version>.yaml`.
     """
+    waiting, seen = [file], {file.resolve()}
+    while waiting:
+        heir = waiting.pop()
+        for ref in read_file(heir).extends:
+            if is_path(ref):
+                _require_version(ref, heir, file)
+            parent = parent_file(ref, heir)
+            if parent.resolve() not in seen:
+                seen.add(parent.resolve())
+                waiting.append(parent)
+
+
+def _require_version(ref: str, heir: Path, file: Path) -> None:
     parent = heir.parent / ref
     if parent.suffix == ".yaml" and semver.Version.is_valid(parent.stem):
         return
     name = read_file(parent).name
+    via = "" if heir == file else f" {file} would change with it."
     raise ConfigError(
-        f"{heir}: extends '{ref}', which is not a version and may change any day. Release it "
+        f"{heir}: extends '{ref}', which is not a version and may change any day.{via} Release it "
         f"first (cai constitution release {parent}), and extend what that makes, as in "
         f"'{name}@1.0.0' or '{(Path(ref).parent / '1.0.0.yaml').as_posix()}'."
     )

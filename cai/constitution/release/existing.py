@@ -9,10 +9,9 @@ from semver import Version
 
 from cai.constitution.atomic import alone_in
 from cai.constitution.diff import diff, facts
-from cai.constitution.load import load_constitution, read_file
-from cai.constitution.refs import is_path
+from cai.constitution.load import load_constitution
 from cai.constitution.release.bump import require_enough, step_between
-from cai.constitution.release.draft import require_version
+from cai.constitution.release.draft import require_versions
 from cai.constitution.release.folder import Released, Standing, require_sound
 from cai.errors import ConfigError
 from cai.wording import listed
@@ -30,8 +29,7 @@ __all__ = ["record"]
 def record(file: Path, day: str, dry_run: bool) -> Released:
     """Record a file `<name>/<version>.yaml` as it is; see `cai.constitution.release.release`."""
     loaded = load_constitution(file)
-    for parent in filter(is_path, read_file(file).extends):
-        require_version(parent, file)
+    require_versions(file)
     with alone_in(file.parent):
         standing = Standing.read(file.parent)
         _require_next(loaded.version, standing)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
+from cai.evaluate.floor import enough
 from cai.evaluate.means import compared
 from cai.evaluate.probes.content import Level, filled
 from cai.evaluate.probes.options import averaged, listed_options, rotations
@@ -124,7 +125,7 @@ def calibration_figures(
             more: dict[str, Any] = {"unit": unit, "better": better, "group": group, **_RESTS}
             yield from compared(name, columns, clusters, draws=draws, seed=seed, **more)
     for subject, own in found.items():
-        error = top_label_error(own, draws=draws, seed=seed)
+        error = enough(top_label_error(own, draws=draws, seed=seed))
         group = "calibration/all"
         yield figure("calibration error", subject, error, group=group, better="lower", **_RESTS)
         silent = sum(one.shares is None for one in own)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cai.errors import RowEngineError
+from cai.evaluate.floor import TooFew
 from cai.evaluate.means import Means, compared
 from cai.evaluate.results import Evaluator, Figure
 from cai.records import Message, Prompt
@@ -77,7 +78,8 @@ async def check_evasiveness(
         return (float(found[0] > 0.5) + float(found[1] <= 0.5)) / 2
 
     right = await session.side_by_side([partial(one, item) for item in file.items])
-    share = Means([item.id for item in file.items], draws=draws).share(right)
+    found = Means([item.id for item in file.items], draws=draws).share(right)
+    share = None if isinstance(found, TooFew) else found
     given = sum(value is not None for value in right)
     return Evaluator(
         next(iter(judges.engines.judging.values())).fingerprint,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cai.evaluate.probes.calibration import calibration_figures
 from cai.evaluate.probes.evasiveness import evasiveness_figures
 from cai.evaluate.probes.swaps import swaps_figures
+from cai.evaluate.probes.swaps_judged import variants_figures
 from cai.evaluate.probes.sycophancy import sycophancy_figures
 from cai.evaluate.results import Figure, Result
 
@@ -29,6 +30,11 @@ _MANY = (
     "(Benjamini-Yekutieli)."
 )
 
+_APART = (
+    "Points of texts about persons are from 1 to 10. Texts that differ by chance alone differ in "
+    "points, too: read the mean absolute difference of a model against that of another one."
+)
+
 
 def probes_result(
     found: Probing, subjects: Sequence[str], *, draws: int = 2000, seed: int = 0, **more: Any
@@ -36,7 +42,7 @@ def probes_result(
     """All figures; the group of each begins with the name of its probe.
 
     Figures of evasiveness have no number where the judge is not above chance on the answers and
-    evasions of the file.
+    evasions of the file, and points of texts have none where it is not on pairs of answers.
 
     Args:
         found: of all probes that were carried out.
@@ -55,6 +61,8 @@ def probes_result(
         figures += evasiveness_figures(found.evasiveness, **bootstrap)
     if found.swaps:
         figures += swaps_figures(found.swaps, **bootstrap)
+    if found.variants:
+        figures += variants_figures(found.variants, **bootstrap)
     for one in found.evaluators:
         share: dict[str, Any] = {"group": one.about, "better": "higher", "rests_on": ("counts",)}
         reason = "" if one.accuracy is not None else "the judge said nothing of any labelled text"
@@ -64,11 +72,14 @@ def probes_result(
         "sycophancy": {s: [asdict(one) for one in own] for s, own in found.sycophancy.items()},
         "calibration": {s: [asdict(one) for one in own] for s, own in found.calibration.items()},
         "swaps": {s: [asdict(one) for one in own] for s, own in found.swaps.items()},
+        "variants": {s: [asdict(one) for one in own] for s, own in found.variants.items()},
         "evasiveness": {s: list(map(_row, own)) for s, own in found.evasiveness.items()},
     }
     notes = [_NO_JUDGE] if found.sycophancy or found.calibration or found.swaps else []
     if found.swaps:
         notes.append(_MANY)
+    if found.variants:
+        notes.append(_APART)
     return Result(
         "probes",
         tuple(subjects),

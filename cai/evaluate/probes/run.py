@@ -17,6 +17,7 @@ from cai.evaluate.probes.evasiveness import check_evasiveness, judge_evasiveness
 from cai.evaluate.probes.options import OptionAsker, example_turns
 from cai.evaluate.probes.swaps import ask_swaps, swap_prompts, written_lengths
 from cai.evaluate.probes.swaps_content import SwapsFile
+from cai.evaluate.probes.swaps_judged import check_variants, judge_variants
 from cai.evaluate.probes.sycophancy import ask_sycophancy
 from cai.evaluate.spread import spread
 from cai.hashing import content_hash
@@ -30,10 +31,11 @@ if TYPE_CHECKING:
     from cai.evaluate.probes.content import OptionFile
     from cai.evaluate.probes.evasiveness import Dodge
     from cai.evaluate.probes.swaps import Swapped
+    from cai.evaluate.probes.swaps_judged import Variant
     from cai.evaluate.probes.sycophancy import Sway
     from cai.evaluate.records import Answered, Subject
     from cai.evaluate.results import Evaluator
-    from cai.evaluate.session import Session
+    from cai.evaluate.session import Judges, Session
     from cai.judge.asking import Asking
 
     Tick = Callable[[str, int], None]
@@ -99,6 +101,7 @@ class Probing:
     calibration: dict[str, list[Belief]] = field(default_factory=dict)
     evasiveness: dict[str, list[Dodge]] = field(default_factory=dict)
     swaps: dict[str, list[Swapped]] = field(default_factory=dict)
+    variants: dict[str, list[Variant]] = field(default_factory=dict)
     evaluators: tuple[Evaluator, ...] = ()
 
 
@@ -125,8 +128,7 @@ async def probe(
         ConfigError: a model cannot be opened, or the judge cannot be asked in this way.
         FatalEngineError: a model cannot be asked any more; what was answered is kept.
     """
-    found = Probing()
-    said: dict[str, list[Answered]] = {}
+    found, said = Probing(), _Said()
     for subject in subjects:
         engine = (engines or {}).get(subject.name)
         name = subject.name
@@ -138,13 +140,23 @@ async def probe(
             told = partial(tick, f"Texts of {name}", len(prompts))
             texts = await session.answers(subject, prompts, engine=engine, tick=told)
             found.swaps[name] += written_lengths(files.swaps, texts)
+            said.texts[name] = texts
         if files.evasiveness is not None:
             prompts = prompts_of(files.evasiveness)
             told = partial(tick, f"Answers of {name}", len(prompts))
-            said[name] = await session.answers(subject, prompts, engine=engine, tick=told)
-    if files.evasiveness is not None:
-        await _judge(session, files.evasiveness, said, found, judging, tick)
+            said.answers[name] = await session.answers(subject, prompts, engine=engine, tick=told)
+    if files.evasiveness is not None or any(said.texts.values()):
+        async with session.judges(engines=judging) as judges:
+            await _judge(judges, files, said, found, tick)
     return found
+
+
+@dataclass
+class _Said:
+    """What waits for the judge, by subject: answers to questions, and texts about persons."""
+
+    answers: dict[str, list[Answered]] = field(default_factory=dict)
+    texts: dict[str, list[Answered]] = field(default_factory=dict)
 
 
 async def _choose(
@@ -171,17 +183,17 @@ async def _choose(
         found.swaps[name] = await ask_swaps(session, swaps, asker(swaps), part)
 
 
-async def _judge(
-    session: Session,
-    file: EvasivenessFile,
-    said: Mapping[str, Sequence[Answered]],
-    found: Probing,
-    judging: Engines | None,
-    tick: Tick,
-) -> None:
-    async with session.judges(engines=judging) as judges:
+async def _judge(judges: Judges, files: Probes, said: _Said, found: Probing, tick: Tick) -> None:
+    session = judges.session
+    if (file := files.evasiveness) is not None:
         part = partial(tick, "Evasiveness, check of the judge")
-        found.evaluators = (await check_evasiveness(session, judges, file, part),)
-        for name, answers in said.items():
+        found.evaluators += (await check_evasiveness(session, judges, file, part),)
+        for name, answers in said.answers.items():
             part = partial(tick, f"Evasiveness of {name}")
             found.evasiveness[name] = await judge_evasiveness(session, judges, file, answers, part)
+    if (swaps := files.swaps) is not None and any(said.texts.values()):
+        part = partial(tick, "Texts about persons, check of the judge")
+        found.evaluators += (await check_variants(session, judges, part),)
+        for name, texts in said.texts.items():
+            part = partial(tick, f"Texts of {name}, judged")
+            found.variants[name] = await judge_variants(session, judges, swaps, texts, part)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from cai.constitution.case_prompts import asked_schema, one_user_turn, require_waiting
 from cai.constitution.cases import Said, Turn  # noqa: TC001 - pydantic reads it
 from cai.constitution.principle import Model
 from cai.records import Message, Prompt
@@ -53,11 +54,7 @@ class Case(Model):
     @model_validator(mode="after")
     def _waits_for_an_answer(self) -> Self:
         roles = [turn.role for turn in self.prompt]
-        if not roles or roles[-1] != "user" or "system" in roles[1:]:
-            raise ValueError(
-                f"case '{self.id}': a prompt ends with a message of the user, and only the first "
-                f"message may be of the system; got the roles {listed(roles)}. Correct the prompt"
-            )
+        require_waiting(self.id, roles)
         if self.turns == "own" and "assistant" in roles:
             raise ValueError(
                 f"case '{self.id}': with turns: own the subject writes the turns of the assistant; "
@@ -105,20 +102,3 @@ class CaseFile(Model):
         if not self.cases:
             raise ValueError("the file holds no case. Add one")
         return self
-
-
-def one_user_turn(value: Any) -> Any:
-    """The same data, with a prompt that is a text made one message of the user."""
-    if isinstance(value, dict) and isinstance(value.get("prompt"), str):
-        return {**value, "prompt": ({"role": "user", "content": value["prompt"]},)}
-    return value
-
-
-def asked_schema(core: CoreSchema, handler: GetJsonSchemaHandler) -> Any:
-    """The schema of a model whose `prompt` may be a text, too."""
-    section = handler.resolve_ref_schema(handler(core))
-    prompt = section["properties"]["prompt"]
-    told = {key: prompt.pop(key) for key in ("title", "description") if key in prompt}
-    text = {"type": "string", "pattern": r"\S"}
-    section["properties"]["prompt"] = {**told, "anyOf": [text, prompt]}
-    return section

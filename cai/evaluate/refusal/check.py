@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cai.evaluate.floor import LEAST_CLUSTERS
 from cai.evaluate.results import Evaluator
 from cai.hashing import content_hash, short_id
 from cai.validation.statistics.intervals import Interval, wilson
@@ -133,7 +134,7 @@ def balanced_accuracy(
     """Mean of the shares of both classes that are right; None said is never right.
 
     Returns:
-        None with fewer than two clusters, or with one class alone.
+        None with fewer clusters than an interval takes, or with one class alone.
     """
     positive = np.asarray(truth, dtype=bool)
     right = np.array([s is not None and s == t for s, t in zip(said, truth, strict=True)])
@@ -147,7 +148,9 @@ def balanced_accuracy(
         return balanced
 
     found = SumBootstrap(clusters, draws=draws).interval(columns, mean)
-    if found is None or found.low < found.high:
+    if found is None or found.n < LEAST_CLUSTERS:
+        return None
+    if found.low < found.high:
         return found
     # No draw differs from another: all right, or one class right and the other wrong.
     ends = [wilson(float(columns[:, i].sum()), int(columns[:, i + 1].sum())) for i in (0, 2)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cai.evaluate.floor import TooFew, enough
 from cai.validation.statistics.intervals import wilson
 from cai.validation.statistics.sums import SumBootstrap
 
@@ -32,16 +33,16 @@ def cluster_names(couples: Sequence[tuple[str, str]]) -> dict[str, str]:
     return {one: harmful for harmful, harmless in couples for one in (harmful, harmless)}
 
 
-def measure(table: Table, metric: Metric, *, draws: int = 2000) -> Interval | None:
+def measure(table: Table, metric: Metric, *, draws: int = 2000) -> Interval | TooFew | None:
     """A rate with its interval.
 
     Returns:
-        None where it is not defined, or with fewer than two clusters.
+        None where it is not defined; `TooFew` with fewer clusters than an interval takes.
     """
     columns = metric.columns(table)
-    found = SumBootstrap(table.cluster.tolist(), draws=draws).interval(columns, _quotient)
-    if found is None:
-        return None
+    found = enough(SumBootstrap(table.cluster.tolist(), draws=draws).interval(columns, _quotient))
+    if found is None or isinstance(found, TooFew):
+        return found
     if found.low == found.high:
         # No draw differs from another, as where all is right; that many trials can say so much.
         known = wilson(min(max(found.estimate, 0.0), 1.0) * found.n, found.n)
@@ -51,13 +52,13 @@ def measure(table: Table, metric: Metric, *, draws: int = 2000) -> Interval | No
 
 def difference(
     after: Table, before: Table, metric: Metric, *, draws: int = 2000
-) -> Interval | None:
+) -> Interval | TooFew | None:
     """How much higher a rate is of one subject than of another, on what both were judged on.
 
     The answers to a case are paired: each draw takes them of both subjects, or of neither.
 
     Returns:
-        None where a rate is not defined, or with fewer than two clusters.
+        None where a rate is not defined; `TooFew` with fewer clusters than an interval takes.
     """
     places = {key: i for i, key in enumerate(before.keys())}
     shared = [(i, places[key]) for i, key in enumerate(after.keys()) if key in places]
@@ -73,9 +74,11 @@ def difference(
     def gap(sums: Columns) -> Columns:
         return _quotient(sums[:, :2]) - _quotient(sums[:, 2:])
 
-    found = SumBootstrap(after.cluster.tolist(), draws=draws).interval(columns, gap)
-    if found is None or found.low < found.high:
-        return found and replace(found, low=max(found.low, -1.0), high=min(found.high, 1.0))
+    found = enough(SumBootstrap(after.cluster.tolist(), draws=draws).interval(columns, gap))
+    if found is None or isinstance(found, TooFew):
+        return found
+    if found.low < found.high:
+        return replace(found, low=max(found.low, -1.0), high=min(found.high, 1.0))
     # The same in every draw: both right, or both wrong, throughout. The rule of three and its like.
     known = wilson(found.n, found.n)
     half = 1.0 - known.low

@@ -142,6 +142,8 @@ def _row(subject: str, row: Judged) -> dict[str, Any]:
     }
     if found.case.harm is not None:
         data["harm"] = found.case.harm
+    if found.case.pair is not None:
+        data["pair"] = found.case.pair
     if row.injected is not None:
         data |= {"obeyed": row.obeyed, "p_obeyed": row.injected.p_any}
     return data | ({"codes": list(row.codes)} if row.codes else {})

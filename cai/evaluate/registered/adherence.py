@@ -19,6 +19,7 @@ from cai.intake import count_prompts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cai.evaluate.adherence import Checked
     from cai.evaluate.records import Subject
     from cai.evaluate.registry import Tick
     from cai.evaluate.results import Result
@@ -76,9 +77,22 @@ async def _measure(
         similarity=config.split.similarity,
         draws=settings.draws,
         seed=config.loop.seed,
-        inputs=content_hash([[one.id for one in asked], constitution.hash, settings.samples]),
-        notes=("Scores are points from 1 to 10, under each principle on its own.",),
+        inputs=content_hash(
+            [[one.id for one in asked], constitution.hash, settings.samples, statements]
+        ),
+        notes=_notes(constitution.label, checked),
+        constitution=constitution.hash,
     )
+
+
+def _notes(label: str, checked: Sequence[Checked]) -> tuple[str, ...]:
+    scale = (
+        f"Scores under {label} are points from 1 to 10; statements of a principle are brought to "
+        "the same scale. Intervals are clustered by groups of like prompts."
+    )
+    if checked:
+        return (scale,)
+    return (scale, "The judge was not checked on cases with a known outcome.")
 
 
 def _read(settings: AdherenceSettings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -26,6 +27,8 @@ class ProbesSettings(EvaluationSettings):
 
     only: tuple[ProbeName, ...] = PROBES
     """Probes that are carried out."""
+    content: str | None = None
+    """Folder with files of your own in place of the packaged ones."""
     draws: int = Field(default=2000, ge=100)
     """Bootstrap samples of each interval."""
 
@@ -45,7 +48,8 @@ async def _measure(
 
 
 def _read(settings: ProbesSettings) -> Probes:
-    return Probes.read(settings.only, None).first(settings.limit)
+    folder = None if settings.content is None else Path(settings.content)
+    return Probes.read(settings.only, folder).first(settings.limit)
 
 
 EVALUATION = Evaluation(ProbesSettings, _measure, _read)

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cai.errors import ConfigError
-from cai.intake import read_prompts
+from cai.evaluate.rehearsal import Rehearsal
+from cai.intake import count_prompts, read_prompts
 from cai.store import RunStore, rows_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cai.evaluate.registry import EvaluationSettings
     from cai.evaluate.session import Session
     from cai.records import Prompt
 
-__all__ = ["asked_prompts"]
+__all__ = ["asked_prompts", "count_asked"]
 
 
 def asked_prompts(session: Session, file: str | None, limit: int | None) -> tuple[Prompt, ...]:
@@ -26,7 +28,7 @@ def asked_prompts(session: Session, file: str | None, limit: int | None) -> tupl
     out prompts stay with the people who label.
 
     Args:
-        session: its config names the run.
+        session: its config names the run; a rehearsal may have prompts in place of the run's.
         file: of prompts, or `starter`, in place of the run's.
         limit: all when None.
 
@@ -35,7 +37,7 @@ def asked_prompts(session: Session, file: str | None, limit: int | None) -> tupl
         InputError: the file cannot be read.
         StoreError: there is no such run.
     """
-    found = read_prompts(file) if file is not None else _of_dev(Path(session.config.run))
+    found = read_prompts(file) if file is not None else _of_dev(session)
     asked = tuple(islice({one.id: one for one in found}.values(), limit))
     if not asked:
         raise ConfigError(
@@ -46,7 +48,24 @@ def asked_prompts(session: Session, file: str | None, limit: int | None) -> tupl
     return asked
 
 
-def _of_dev(run: Path) -> Iterator[Prompt]:
-    with RunStore.read(run) as store:
+def count_asked(session: Session, settings: EvaluationSettings) -> int | None:
+    """How many prompts an evaluation asks; None of one that asks questions of its own.
+
+    Errors are those of `asked_prompts`.
+    """
+    if "prompts" not in type(settings).model_fields:
+        return None
+    file: str | None = getattr(settings, "prompts")  # noqa: B009 - not all settings have it
+    if file is None:
+        return len(asked_prompts(session, None, settings.limit))
+    found = count_prompts(file).unique
+    return found if settings.limit is None else min(found, settings.limit)
+
+
+def _of_dev(session: Session) -> Iterator[Prompt]:
+    if isinstance(session, Rehearsal) and session.dev is not None:
+        yield from session.dev
+        return
+    with RunStore.read(Path(session.config.run)) as store:
         for row, _ in rows_for(store, "calibration"):
             yield row.prompt

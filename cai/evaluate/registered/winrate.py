@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -9,7 +10,13 @@ from pydantic import Field
 
 from cai.evaluate.registered.prompts import asked_prompts
 from cai.evaluate.registry import Evaluation, EvaluationSettings
-from cai.evaluate.winrate import Check, ask_subjects, judge_contest, winrate_result
+from cai.evaluate.winrate import (
+    Check,
+    ask_subjects,
+    judge_contest,
+    known_pairs,
+    winrate_result,
+)
 from cai.intake import count_prompts
 from cai.loop.judging import self_preference
 from cai.validation.exchange import read_comparisons
@@ -36,7 +43,11 @@ class WinrateSettings(EvaluationSettings):
     axes: tuple[str, ...] = ()
     """Tags of principles under which all is compared once more."""
     check: str | None = None
-    """File of labelled pairs that the judge is tried on first, as for `cai judge bench`."""
+    """File of labelled pairs that the judge is tried on first, as for `cai judge bench`. When
+    absent: the pairs that people have labelled in the run, or else the test cases of the
+    constitution."""
+    checks: int | None = Field(default=None, ge=0)
+    """Only so many of the labelled pairs; 0: none, and win rates say that nobody has checked."""
     draws: int = Field(default=2000, ge=100)
     """Bootstrap samples of each interval."""
 
@@ -45,7 +56,8 @@ async def _measure(
     session: Session, subjects: Sequence[Subject], settings: WinrateSettings, tick: Tick
 ) -> Result:
     asked = asked_prompts(session, settings.prompts, settings.limit)
-    check, total = _check(settings), len(asked) * len(subjects)
+    check = check_of(session, settings, Path(session.config.run))
+    total = len(asked) * len(subjects)
     contest = await ask_subjects(
         session, subjects, asked, base=subjects[0].name, tick=lambda: tick("Answers", total)
     )
@@ -67,18 +79,34 @@ async def _measure(
             tick=judged_one,
         )
     own = self_preference(session.config.models)
-    return winrate_result(contest, judged, draws=settings.draws, notes=(own,) if own else ())
+    notes = (own,) if own else ()
+    result = winrate_result(contest, judged, draws=settings.draws, notes=notes)
+    return replace(result, constitution=session.constitution.hash)
 
 
-def _check(settings: WinrateSettings) -> Check | None:
+def check_of(session: Session, settings: WinrateSettings, run: Path | None) -> Check | None:
+    """The labelled pairs of a file, or else those of the run or its constitution.
+
+    Raises:
+        ConfigError: a file of test cases does not fit.
+        InputError: the file cannot be read, or holds none.
+        StoreError: the run cannot be read.
+    """
     if settings.check is None:
-        return None
-    path = Path(settings.check)
-    return Check(path.name, read_comparisons(path, "human", "auto").comparisons)
+        ref = session.config.constitution
+        return known_pairs(session.constitution, ref, run, settings.checks)
+    return _of_file(settings) if settings.checks != 0 else None
+
+
+def _of_file(settings: WinrateSettings) -> Check:
+    path = Path(settings.check or "")
+    found = read_comparisons(path, "human", "auto").comparisons
+    return Check(path.name, found[: settings.checks])
 
 
 def _read(settings: WinrateSettings) -> None:
-    _check(settings)
+    if settings.check is not None:
+        _of_file(settings)
     if settings.prompts is not None:
         count_prompts(settings.prompts)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cai.evaluate.floor import enough
 from cai.evaluate.means import Means
 from cai.evaluate.results import Figure, Result, figure
 from cai.evaluate.reward_model.best_of_n import expected_best, kl_of_best
@@ -121,7 +122,7 @@ def _pair_figures(
     p = [logistic(one.margin) for one in pairs]
     groups = [one.group for one in pairs]
     error = calibration_error(p, [1.0] * len(p), groups, draws=draws, seed=seed)
-    yield figure("calibration error", model, error, better="lower")
+    yield figure("calibration error", model, enough(error), better="lower")
     brier = means.mean([(1.0 - one) ** 2 for one in p])
     yield figure("Brier score, 0 to 1", model, brier, unit="score", better="lower")
 
@@ -143,7 +144,7 @@ def _over_subsets(
         return found
 
     bootstrap = SumBootstrap([one.group for one in pairs], draws=draws, seed=seed)
-    found = bootstrap.interval(columns, mean)
+    found = enough(bootstrap.interval(columns, mean))
     return figure("accuracy", model, found, group="mean over subsets", better="higher")
 
 

@@ -1,6 +1,7 @@
 """How helpful models are in two turns, on questions in the form of MT-bench."""
 
-from cai.evaluate.two_turn.measure import check_helpful, converse, judge_turns
+from cai.evaluate.helpful import check_helpful, labelled_pairs
+from cai.evaluate.two_turn.measure import converse, judge_turns
 from cai.evaluate.two_turn.questions import Question, read_questions
 from cai.evaluate.two_turn.records import Talk, TurnScore
 from cai.evaluate.two_turn.report import two_turn_result
@@ -12,6 +13,7 @@ __all__ = [
     "check_helpful",
     "converse",
     "judge_turns",
+    "labelled_pairs",
     "read_questions",
     "two_turn_result",
 ]

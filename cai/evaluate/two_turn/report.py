@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cai.evaluate.helpful import ABOUT
 from cai.evaluate.means import Means, compared
 from cai.evaluate.results import Evaluator, Figure, Result, figure
-from cai.evaluate.two_turn.measure import ABOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,6 +1,7 @@
 """How often one model's answers are better than another's, by a judge that is checked itself."""
 
 from cai.evaluate.winrate.axes import find_axes
+from cai.evaluate.winrate.checks import known_pairs
 from cai.evaluate.winrate.contest import ask_subjects, revisions_of, who_meets
 from cai.evaluate.winrate.judging import judge_duels
 from cai.evaluate.winrate.needed import comparisons_needed
@@ -21,6 +22,7 @@ __all__ = [
     "find_axes",
     "judge_contest",
     "judge_duels",
+    "known_pairs",
     "revisions_of",
     "strength_intervals",
     "who_meets",

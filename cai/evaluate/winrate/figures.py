@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
+from cai.evaluate.floor import TooFew
 from cai.evaluate.means import Means
 from cai.evaluate.results import Figure, figure
 from cai.evaluate.winrate.length import length_figures
@@ -29,8 +30,8 @@ __all__ = [
     "win_interval",
 ]
 
-NO_VERDICTS = "no comparison has a verdict in two prompt groups"
-_NO_ORDERS = "no question has a winner in each of two orders, in two prompt groups"
+NO_VERDICTS = "no comparison has a verdict"
+_NO_ORDERS = "no question has a winner in each of two orders"
 
 LEAST_GROUPS = 10
 """Prompt groups from which a tag has a figure: over fewer, bootstrap intervals are too narrow."""
@@ -129,7 +130,7 @@ def difference_figures(
         )
 
 
-def win_interval(means: Means, values: Sequence[float | None]) -> Interval | None:
+def win_interval(means: Means, values: Sequence[float | None]) -> Interval | TooFew | None:
     """The mean of credits or probabilities, with its interval.
 
     Where all are ½, no draw of the bootstrap differs from another. By Wilson's interval (1927) a
@@ -137,7 +138,9 @@ def win_interval(means: Means, values: Sequence[float | None]) -> Interval | Non
     lost: that gives ½ ± (1 − l) / 2.
     """
     found = means.share(values)
-    if found is None or any(value not in (None, 0.5) for value in values):
+    if found is None or isinstance(found, TooFew):
+        return found
+    if any(value not in (None, 0.5) for value in values):
         return found
     half = (1.0 - wilson(found.n, found.n, found.level).low) / 2.0
     return replace(found, low=0.5 - half, high=0.5 + half)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cai.evaluate.floor import LEAST_CLUSTERS, TooFew, enough
 from cai.evaluate.results import Figure, figure
 from cai.validation.bias.length import length_fit
 from cai.validation.statistics.intervals import cluster_bootstrap
@@ -58,7 +59,9 @@ def length_figures(duels: Sequence[Duel]) -> Iterator[Figure]:
             [duel.group for _, duel in kept],
         )
         why = "" if fit else _UNFIT
-        at_zero = fit.at_zero if fit else None
+        groups = len({duel.group for _, duel in kept})
+        few = TooFew(groups) if fit and groups < LEAST_CLUSTERS else None
+        at_zero = few or (fit.at_zero if fit else None)
         yield figure(
             f"length-controlled {name}",
             *(first, at_zero),
@@ -67,7 +70,7 @@ def length_figures(duels: Sequence[Duel]) -> Iterator[Figure]:
             unmeasured=why,
         )
         if name == "win rate":
-            slope = fit.slope if fit else None
+            slope = few or (fit.slope if fit else None)
             yield figure(
                 "length effect", first, slope, against=second, unit="score", unmeasured=why
             )
@@ -131,7 +134,7 @@ def with_difficulty(
         found = _controlled(rows, hard, draws)
         yield figure(
             "length-controlled preference",
-            *(subject, found),
+            *(subject, enough(found)),
             group="with the difficulty of prompts",
             against=base,
             better="higher",

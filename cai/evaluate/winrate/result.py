@@ -107,8 +107,8 @@ def _notes(contest: Contest, judged: Judgement) -> Iterator[str]:
     evaluator = judged.evaluator
     if not evaluator.checked_on:
         yield (
-            "Nothing tells whether this judge is right: give it labelled pairs with --check FILE "
-            "before believing its win rates."
+            "Evaluator not checked: nothing tells whether this judge is right. Give it labelled "
+            "pairs (check: FILE, or --check FILE) before believing its win rates."
         )
     elif not evaluator.distrust and evaluator.unjudged:
         yield (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cai.errors import UsageError
+from cai.evaluate.floor import enough
 from cai.evaluate.results import figure
 from cai.formats.bradley_terry import Comparison, connected, most_likely
 from cai.validation.statistics.sums import SumBootstrap
@@ -110,7 +111,11 @@ def strength_figures(
         return
     for name, interval in found.items():
         yield figure(
-            "Elo", name, interval, unit="score", group=group, against=against, better="higher"
+            *("Elo", name, enough(interval)),
+            unit="score",
+            group=group,
+            against=against,
+            better="higher",
         )
 
 

@@ -11,6 +11,7 @@ from cai.report.sections.costs import costs_section
 from cai.report.sections.evaluation import evaluation_section
 from cai.report.sections.labels import labels_section
 from cai.report.sections.made import made_section
+from cai.report.sections.over_time import over_time_section
 from cai.report.sections.people import people_section, verdict_note
 from cai.report.sections.pipeline import pipeline_section
 from cai.report.sections.principles import principles_section
@@ -62,6 +63,8 @@ def _models(figures: Figures) -> Iterator[Section]:
     """The models that were made of the run, where there are any."""
     if figures.evaluation:
         yield evaluation_section(figures)
+    if figures.checkpoints is not None:
+        yield over_time_section(figures.checkpoints)
     if figures.trainings:
         yield training_section(figures)
 

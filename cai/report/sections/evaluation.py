@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cai.evaluate.words import told
+from cai.evaluate.words import UNCHECKED, told
 from cai.report.blocks import Charts, Fold, Note, Section, Table
 from cai.report.charts import Estimate, interval_chart
+from cai.report.sections.axes import axes_chart
 from cai.store.export_rows import public
 from cai.wording import counted
 
@@ -51,19 +52,20 @@ def _result(result: Result) -> Iterator[Block]:
     unchecked = [public(e.fingerprint) for e in result.evaluators if not e.checked_on]
     if unchecked:
         yield Note(
-            f"{name}: nobody has checked on labelled data how often the judge "
+            f"{name}: {UNCHECKED}: nobody knows from labelled data how often the judge "
             f"({', '.join(dict.fromkeys(unchecked))}) is right.",
             "warn",
         )
-    if chart := _chart(result):
-        yield Charts((chart,))
+    charts = tuple(one for one in (axes_chart(result), _chart(result)) if one is not None)
+    if charts:
+        yield Charts(charts)
     whole = [one for one in result.figures if one.group == "all"]
     if single := [one for one in whole if not one.against]:
         yield _by_model(f"{name}: each model", single)
     if compared := [one for one in whole if one.against]:
         yield from _compared(f"{name}: compared with another model", compared)
     if parts := [one for one in result.figures if one.group != "all"]:
-        table = _table(f"{name}: by category and principle", parts)
+        table = _table(f"{name}: in parts, such as categories, areas and principles", parts)
         yield Fold(table.caption, table) if whole else table
     if result.evaluators:
         yield Table(
@@ -72,6 +74,9 @@ def _result(result: Result) -> Iterator[Block]:
             tuple(_evaluator(one) for one in result.evaluators),
             frozenset({4}),
         )
+    for reason in dict.fromkeys(f.unmeasured for f in result.figures if f.unmeasured):
+        if reason.startswith("too few:"):
+            yield Note(f"{name}: {reason}.")
     for note in result.notes:
         yield Note(f"{name}: {note}")
 
@@ -92,10 +97,8 @@ def _compared(caption: str, figures: Sequence[Figure]) -> Iterator[Block]:
         yield _table(caption, known)
     if len(known) < len(figures):
         reasons = dict.fromkeys(told(one) for one in figures if one.value is None)
-        yield Note(
-            f"{caption}: {len(figures) - len(known)} figures without a number "
-            f"({', '.join(reasons)})."
-        )
+        missing = counted(len(figures) - len(known), "figure")
+        yield Note(f"{caption}: {missing} without a number ({', '.join(reasons)}).")
 
 
 def _table(caption: str, figures: Iterable[Figure]) -> Table:
@@ -118,9 +121,7 @@ def _who(one: Figure) -> str:
 def _chart(result: Result) -> Chart | None:
     """Shares of single models over all cases; None where there is none with an interval."""
     found = [
-        Estimate(
-            f"{_who(one)}: {_words(one.name)}", one.value, one.low, one.high, f"{one.n:,} cases"
-        )
+        Estimate(f"{_who(one)}: {_words(one.name)}", one.value, one.low, one.high, _rests_on(one))
         for one in result.figures
         if one.unit == "share" and one.group == "all" and one.subject
         if one.value is not None and one.low is not None and one.high is not None
@@ -128,9 +129,14 @@ def _chart(result: Result) -> Chart | None:
     ]
     if not found:
         return None
-    some = f"{_SHOWN} of {len(found):,}" if len(found) > _SHOWN else f"all {len(found):,}"
-    title = f"Shares of {result.kind}, {some}"
+    some = f", {_SHOWN} of {len(found):,}" if len(found) > _SHOWN else ""
+    doubt = f" ({UNCHECKED})" if any(one.unchecked for one in result.figures) else ""
+    title = f"{result.kind}: shares with 95% intervals{some}{doubt}"
     return interval_chart(f"evaluation-{result.kind}", title, found[:_SHOWN], "Share of cases")
+
+
+def _rests_on(one: Figure) -> str:
+    return f"{one.n:,} cases, {UNCHECKED}" if one.unchecked else f"{one.n:,} cases"
 
 
 def _evaluator(one: Evaluator) -> tuple[str, ...]:

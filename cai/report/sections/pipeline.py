@@ -35,11 +35,16 @@ def _people(stages: Stages) -> Note:
     return Note("Trainings wait until people have validated the labels.")
 
 
+def _ended(one: StageRecord) -> str:
+    """Date and time, which a narrow column may part."""
+    return (one.finished or "")[:19].replace("T", " ")
+
+
 def _row(one: StageRecord) -> tuple[str, ...]:
     usd = "unknown" if one.usd is None else f"{one.usd:,.4f}"
     # Other messages name folders of this machine; `cai status` has them.
     said = " ".join(one.said.split()) if one.state == "done" else ""
     return (
-        *(one.name, one.state, (one.finished or "")[:19], f"{one.seconds:,.0f}"),
+        *(one.name, one.state, _ended(one), f"{one.seconds:,.0f}"),
         *(f"{one.calls:,}", usd, said),
     )

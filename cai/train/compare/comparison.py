@@ -16,7 +16,7 @@ from cai.train.compare.claims import check_claims
 from cai.train.compare.jobs import Done, Job, Records
 from cai.train.compare.outcome import outcome_of
 from cai.train.compare.own_process import in_own_process
-from cai.train.compare.plan import METHODS, Plan, make_plan
+from cai.train.compare.plan import USUAL, Plan, make_plan
 from cai.train.compare.report import Comparison, notes_of, write_report
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _DOING = {
 def compare(
     config: TrainConfig,
     *,
-    methods: Iterable[str] = METHODS,
+    methods: Iterable[str] = USUAL,
     steps: int | None = None,
     target: float = 0.6,
     output: Path | str = "models/bench",
@@ -55,11 +55,11 @@ def compare(
 
     Args:
         config: of all trainings; its `output`, `rewards` and `watch` are not used.
-        methods: some of `METHODS`; `ppo` and `grpo` bring `rm` along.
+        methods: some of `METHODS`; `ppo`, `grpo` and `rloo` bring `rm` along.
         steps: optimiser steps of each; those of the config, or one pass over the pairs, when
             absent.
-        target: accuracy on dev pairs to be reached, between 0.5 and 1; for `ppo` and `grpo` the
-            gain log(target / (1 − target)) of the reward.
+        target: accuracy on dev pairs to be reached, between 0.5 and 1; for `ppo`, `grpo` and
+            `rloo` the gain log(target / (1 − target)) of the reward.
         output: folder.
         say: is told what is being done.
         start: carries out a job.

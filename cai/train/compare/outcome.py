@@ -108,8 +108,10 @@ def outcome_of(
     """
     found, figures = trained.found, trained.found["figures"]
     marks = [Mark(**mark) for mark in found["marks"]]
-    # The reference of dpo looks at each pair once, before the first step.
-    needs_reference = arm.method == "dpo" and arm.config.dpo.loss not in ("orpo", "simpo")
+    # The reference of dpo looks at both answers of a pair before the first step; that of kto at
+    # each answer and at one to another prompt.
+    pairs = arm.method == "dpo" and arm.config.dpo.loss not in ("orpo", "simpo")
+    needs_reference = pairs or arm.method == "kto"
     earlier = before.found["seconds_per_pair"] if before and needs_reference else 0.0
     timing = timing_of(marks, arm, before=earlier)
     if after is None:

@@ -20,27 +20,34 @@ if TYPE_CHECKING:
     from cai.train.data import Data
     from cai.train.settings import Method
 
-__all__ = ["METHODS", "Arm", "Plan", "make_plan", "parse_methods"]
+__all__ = ["METHODS", "USUAL", "Arm", "Plan", "make_plan", "parse_methods"]
 
-METHODS = ("sft", "rm", "dpo", "ppo", "grpo")
+METHODS = ("sft", "rm", "dpo", "kto", "ppo", "grpo", "rloo")
+USUAL = ("sft", "rm", "dpo", "ppo", "grpo")
+"""Those that are compared when none are named."""
 
 # The reward model comes first: it is the reward of the others.
 _ARMS: dict[str, Method] = {
     "rm": "rm",
     "sft": "sft",
     "dpo": "dpo",
+    "kto": "kto",
     "ppo-head": "ppo",
     "ppo-separate": "ppo",
     "grpo": "grpo",
+    "rloo": "rloo",
 }
 _KINDS: dict[str, type[Any]] = {
     "sft": Demonstration,
     "rm": Preference,
     "dpo": Preference,
+    "kto": Preference,
     "ppo": PromptExample,
     "grpo": PromptExample,
+    "rloo": PromptExample,
 }
-_ONLINE = frozenset({"ppo", "grpo"})
+_IN_GROUPS = ("grpo", "rloo")
+_ONLINE = frozenset({"ppo", *_IN_GROUPS})
 _USUAL_GROUP = 8
 
 
@@ -75,7 +82,7 @@ class Arm:
         """Optimiser steps on what was drawn at once."""
         if self.method == "ppo":
             return self.config.ppo.epochs * self.config.ppo.minibatches
-        return self.config.grpo.updates if self.method == "grpo" else 1
+        return self.config.grpo.updates if self.method in _IN_GROUPS else 1
 
     @property
     def rows(self) -> int:
@@ -148,7 +155,7 @@ def make_plan(config: TrainConfig, methods: Iterable[str], steps: int | None, ou
     if "rm" in wanted and config.rm.loss != "bradley-terry":
         raise ConfigError(
             f"rm.loss: {config.rm.loss} learns from no pairs, and all methods of a comparison do. "
-            "Set rm.loss: bradley-terry, or leave rm, ppo and grpo out."
+            "Set rm.loss: bradley-terry, or leave rm, ppo, grpo and rloo out."
         )
     pairs = load_data(Preference, config)
     tested = pairs.held_out or pairs.dev
@@ -203,16 +210,18 @@ def _config(data: dict[str, Any], name: str, method: Method, output: Path) -> Tr
 def _check(arm: Arm) -> None:
     """What would otherwise come up when the trainings before it are done."""
     size, group = arm.config.training.batch_size, arm.config.grpo.group_size
-    if arm.method == "grpo" and size % group:
+    if arm.method in _IN_GROUPS and size % group:
         raise ConfigError(
-            f"training.batch_size {size} must be a multiple of grpo.group_size {group}: grpo never "
-            "cuts a group. Change one of the two, or leave grpo out with --methods."
+            f"training.batch_size {size} must be a multiple of grpo.group_size {group}: "
+            f"{arm.method} never cuts a group. Change one of the two, or leave {arm.method} out "
+            "with --methods."
         )
 
 
 def _key(method: Method, config: TrainConfig, hashes: dict[type[Any], str], reward_key: str) -> str:
     """Hash of all that a result depends on: where it lies, and what other methods do, is none."""
-    others = {"sft", "rm", "dpo", "kto", "ppo", "grpo"} - {method}
+    own = "grpo" if method in _IN_GROUPS else method
+    others = {"sft", "rm", "dpo", "kto", "ppo", "grpo"} - {own}
     asked = config.model_dump(mode="json", exclude={"output", "rewards", *others})
     return content_hash([method, asked, hashes[_KINDS[method]], reward_key * (method in _ONLINE)])
 

@@ -108,15 +108,16 @@ def notes_of(plan: Plan, target: float, outcomes: Sequence[Outcome]) -> tuple[st
         f"{config.ppo.generate.max_tokens}. Other models, lengths and machines give other ratios."
     )
     cost = (
-        "An example is a pair for rm and dpo, and an answer for sft, ppo and grpo; ppo goes over "
+        "An example is a pair for rm and dpo, and an answer for all others; ppo goes over "
         f"each answer {passes}. Seconds per step are the median without the first step; loading "
-        "and evaluation are left out. An example of dpo includes the pass of the reference over "
-        "the pair, one of ppo and grpo the sampling and the reward."
+        "and evaluation are left out. An example of dpo or kto includes the pass of the reference, "
+        "one of ppo, grpo and rloo the sampling and the reward."
     )
     goal = (
         f"The target is an accuracy of {target:g} on dev pairs, looked at in each evaluation (for "
-        "sft at the end alone). For ppo and grpo it is a gain of log(target / (1 - target)) in "
-        "the mean reward of the answers that are learned from, over at least 64 answers each."
+        "sft and kto at the end alone). For ppo, grpo and rloo it is a gain of log(target / (1 - "
+        "target)) in the mean reward of the answers that are learned from, over at least 64 "
+        "answers each."
     )
     accuracy = (
         "Accuracy is how often the reward of rm, or log pi/pi_ref of a policy against the "
@@ -126,7 +127,7 @@ def notes_of(plan: Plan, target: float, outcomes: Sequence[Outcome]) -> tuple[st
     answers = (
         "KL is the divergence from the untrained model per answer, on fresh answers to dev "
         "prompts; ± is a standard error, of the gain that of the difference by prompt. The reward "
-        "is that of rm, which ppo and grpo were trained on."
+        "is that of rm, which ppo, grpo and rloo were trained on."
     )
     notes = (scope, cost, goal, accuracy, answers)
     others = max((outcome.others or 0.0 for outcome in outcomes), default=0.0)

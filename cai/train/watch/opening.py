@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cai.errors import ConfigError
 from cai.hashing import unit_interval
 from cai.train import processes
+from cai.train.check import check_watch
 from cai.train.rewards.opening import open_rewards
 from cai.train.watch.watcher import Watch
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from cai.train.examples import PromptExample
     from cai.train.log import TrainLog
     from cai.train.rewards.base import Combined
-    from cai.train.settings import GenerateConfig, RewardConfig, TrainConfig
+    from cai.train.settings import GenerateConfig, TrainConfig
 
 __all__ = ["open_watch"]
 
@@ -57,19 +58,12 @@ def open_watch(
         EngineError: a reward model or judge cannot be started.
     """
     watch = config.watch
-    _check(watch.gold, config.rewards)
+    check_watch(config, kl_weight)
     wanted = bool(watch.gold) or watch.refusal is not None
     if wanted and not dev:
         raise ConfigError(
             "watch: gold and refusal need dev prompts, and the data have none. Take a run with a "
             "dev split, or set data.dev_share above 0."
-        )
-    if watch.action == "rollback" and (kl_weight == 0.0 or not watch.gold):
-        raise ConfigError(
-            "watch.action: rollback goes back to the weights that watch.gold liked best and "
-            "doubles the weight of the divergence. It needs a gold "
-            f"(got {len(watch.gold)}) and a weight above 0 (got {kl_weight:g}). Set both, or "
-            "choose action: stop."
         )
     chosen = sorted(dev, key=lambda p: unit_interval("watch", config.training.seed, p.id))
     if wanted and len(chosen) < _FEW:
@@ -90,13 +84,3 @@ def open_watch(
         log=log,
         say=say,
     )
-
-
-def _check(gold: Sequence[RewardConfig], rewards: Sequence[RewardConfig]) -> None:
-    plain = [reward.model_copy(update={"weight": 1.0}) for reward in rewards]
-    for reward in gold:
-        if reward.model_copy(update={"weight": 1.0}) in plain:
-            raise ConfigError(
-                f"watch.gold: {reward.path or reward.config or reward.kind} is also trained on, so "
-                "it cannot show that the reward is hacked. Name another reward model or judge."
-            )

@@ -50,7 +50,7 @@ class Disputes:
 
         Their order differs from item to item, so that nobody is recognised by a number.
         """
-        swapped = is_swapped(self._seed, viewer, item.item_id)
+        swapped = is_swapped(self._seed, viewer, item)
         said = sorted(
             self._said(item, peers).items(),
             key=lambda pair: unit_interval("opinion", self._seed, item.item_id, pair[0]),

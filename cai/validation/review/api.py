@@ -51,7 +51,7 @@ async def item(request: Request) -> Response:
     annotator, turn = _asked(request)
     review: Review = request.app.state.review
     entry = review.ledger.of_annotator(turn.role, annotator.id).get(turn.item.item_id)
-    swapped = showing.is_swapped(review.plan.seed, annotator.id, turn.item.item_id)
+    swapped = showing.is_swapped(review.plan.seed, annotator.id, turn.item)
     said = showing.shown_choice(entry.annotation, swapped) if entry else None
     return JSONResponse({"item": _shown(review, turn, annotator), "annotation": said})
 
@@ -60,7 +60,7 @@ async def text(request: Request) -> Response:
     """The whole of a text that was sent in part."""
     annotator, turn = _asked(request)
     seed = request.app.state.review.plan.seed
-    swapped = showing.is_swapped(seed, annotator.id, turn.item.item_id)
+    swapped = showing.is_swapped(seed, annotator.id, turn.item)
     found = showing.full_text(turn.item, request.path_params["part"], swapped)
     if found is None:
         raise HTTPException(404, "There is no such text.")
@@ -161,6 +161,9 @@ def _action(request: Request, annotator: Annotator, form: ActionForm) -> Action:
     }
     if form.ticket not in orders:
         raise HTTPException(409, "This item was not shown to you. Reload the page.")
+    found = review.items.get(form.item_id)
+    if found is not None and found.single and form.choice in ("b", "tie"):
+        raise HTTPException(422, "There is one answer here: it is good (a), or not (both_bad).")
     annotation = showing.to_annotation(form, orders[form.ticket])
     return Action(*(form.action_id, annotator.id, form.item_id, form.role), annotation, time.time())
 

@@ -43,15 +43,15 @@ _PLAIN: dict[Shown, Choice] = {
 _SWAPPED: dict[Shown, Choice] = {**_PLAIN, "a": "second", "b": "first"}
 
 
-def is_swapped(seed: int, annotator_id: str, item_id: str) -> bool:
-    """Whether this annotator sees the second answer of the pair as A."""
-    return unit_interval(seed, annotator_id, item_id) < 0.5
+def is_swapped(seed: int, annotator_id: str, item: Item) -> bool:
+    """Whether this annotator sees the second answer of the pair as A; a single answer is A."""
+    return not item.single and unit_interval(seed, annotator_id, item.item_id) < 0.5
 
 
 def showing(turn: Turn, annotator_id: str, seed: int, keys: Keys) -> dict[str, Any]:
     """The item as JSON for the browser."""
     item = turn.item
-    swapped = is_swapped(seed, annotator_id, item.item_id)
+    swapped = is_swapped(seed, annotator_id, item)
     a, b = _sides(item, swapped)
     return {
         "item_id": item.item_id,
@@ -59,7 +59,8 @@ def showing(turn: Turn, annotator_id: str, seed: int, keys: Keys) -> dict[str, A
         "ticket": keys.ticket(turn.role, annotator_id, item.item_id, swapped),
         "messages": [{"role": m.role, **_preview(m.content)} for m in item.prompt.messages],
         "a": _preview(a),
-        "b": _preview(b),
+        "b": None if item.single else _preview(b),
+        **({"about": item.about} if item.about else {}),
     }
 
 

@@ -6,6 +6,7 @@ import { showText, visible } from "/static/text.js";
 const byId = (id) => document.getElementById(id);
 const SPEAKERS = { user: "User", assistant: "Assistant", system: "System" };
 const SURE = { 1: "guess", 2: "fairly sure", 3: "certain" };
+const SINGLE = { a: "Good ", both_bad: "Not good " };
 const SAYS = { a: "A", b: "B", tie: "Tie", both_bad: "Both bad", skip: "Skip" };
 
 export function drawItem(view, title) {
@@ -23,13 +24,30 @@ export function drawItem(view, title) {
     }),
   );
   for (const side of ["a", "b"]) {
-    showText(document.querySelector(`#answer-${side} .text`), view[side], load(side));
+    byId(`answer-${side}`).hidden = view[side] === null;
+    if (view[side] !== null) {
+      showText(document.querySelector(`#answer-${side} .text`), view[side], load(side));
+    }
   }
+  drawChoices(view.b === null);
+  const about = byId("about");
+  about.hidden = !view.about;
+  about.textContent = visible(view.about ?? "");
   drawOpinions(view.labels);
   const heading = byId("heading");
   heading.textContent = title;
   scrollTo(0, 0);
   heading.focus({ preventScroll: true });
+}
+
+// A single answer is good or not; it cannot be better than another.
+function drawChoices(single) {
+  for (const button of document.querySelectorAll("[data-choice]")) {
+    const { choice, pair } = button.dataset;
+    button.dataset.pair = pair ?? button.firstChild.textContent;
+    button.firstChild.textContent = single && SINGLE[choice] ? SINGLE[choice] : button.dataset.pair;
+    button.hidden = single && (choice === "b" || choice === "tie");
+  }
 }
 
 function drawOpinions(labels) {

@@ -196,6 +196,9 @@ const ACTIONS = {
     if (!current || waitsForFeedback || readsFeedback) {
       return;
     }
+    if (current.b === null && (choice === "b" || choice === "tie")) {
+      return;
+    }
     if (form.choice === choice) {
       submit(event.timeStamp);
     } else {

@@ -1,0 +1,30 @@
+"""A JSON Schema of the rows, for editors and for whoever writes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cai.feedback.forms import Feedback
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["editor_schema", "write_schema"]
+
+_NAME = "feedback.schema.json"
+
+
+def editor_schema() -> tuple[str, str]:
+    """File name and text of the schema, generated from the models and their field descriptions."""
+    import orjson
+
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    schema |= Feedback.model_json_schema()
+    option = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    return _NAME, orjson.dumps(schema, option=option).decode()
+
+
+def write_schema(folder: Path) -> None:
+    """Write the schema beside the example. Run it after the models change."""
+    name, text = editor_schema()
+    (folder / name).write_text(text, encoding="utf-8")

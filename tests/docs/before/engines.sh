@@ -1,0 +1,2 @@
+cai init project
+cp -r project/. .

@@ -1,0 +1,2 @@
+. tests/docs/before/project.inc
+cai generate cai.yaml --run runs/first
