@@ -86,6 +86,7 @@ def _lines(found: RunStatus) -> list[tuple[str, str]]:
     from cai.cli.running import duration
 
     finished, spent = found.count("done") + found.count("failed"), found.spent
+    calls = sum(stage.calls for stage in found.stages)
     of = "" if found.total is None else f" of {found.total:,} ({_share(finished, found.total)})"
     lines = [("Rows", f"{finished:,}{of}"), ("Worked", duration(found.seconds_at_work))]
     if found.pace:
@@ -98,7 +99,9 @@ def _lines(found: RunStatus) -> list[tuple[str, str]]:
         )
     if found.seconds_left is not None:
         lines.append(("Time left", f"about {duration(found.seconds_left)}"))
-    lines.append(("Dollars", _budgeted(f"${spent.usd:,.4f}", spent.usd, found.budget_usd, "$")))
+    free = calls and not spent.usd and not spent.unpriced_calls
+    paid = "free" if free and found.budget_usd is None else f"${spent.usd:,.4f}"
+    lines.append(("Dollars", _budgeted(paid, spent.usd, found.budget_usd, "$")))
     if spent.unpriced_calls:
         lines.append(("Calls without a known price", f"{spent.unpriced_calls:,}"))
     if spent.lost_calls:

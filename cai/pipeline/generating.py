@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from cai.errors import EngineError
 from cai.hashing import content_hash
 from cai.loop import make_plan
 from cai.loop.fingerprints import named_engines
@@ -57,13 +58,22 @@ def carry_out(desk: Desk, stage: Stage, begun: Begun) -> Done:
 
     Raises:
         CaiError: as `Generation`, its `stream` and `export`.
+        EngineError: every row failed.
     """
     del begun
     run = desk.generation(stage.round)
     desk.watcher.generate(run)
     result = run.export()
-    progress = run.progress
-    said = f"{counted(result.summary.rows, 'row')}, {counted(progress.failed, 'row')} failed"
+    rows, failed = result.summary.rows, run.progress.failed
+    said = f"{counted(rows, 'row')}, {counted(failed, 'row')} failed"
+    if failed:
+        ((reason, times),) = run.progress.reasons.most_common(1)
+        said += f"; commonest ({times:,} of {failed:,}): {reason}"
+    if failed and not rows:
+        raise EngineError(
+            f"There is nothing to go on with: {said}. Mend that, and start the same command again: "
+            "failed rows are tried again."
+        )
     files = tuple(result.folder / file.name for file in result.files)
     return Done((*files, result.folder / "manifest.json"), *spent(run.folder), said=said)
 

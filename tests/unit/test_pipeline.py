@@ -10,6 +10,7 @@ import pytest
 from cai.engines import scripted
 from cai.errors import (
     ChangedRunError,
+    EngineError,
     GateError,
     QualityError,
     RowEngineError,
@@ -153,12 +154,29 @@ def test_rows_that_failed_are_tried_again(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(scripted, "made_up", answer)
     start(path)
-    assert stages_of(path).stages[0].said.endswith("1 row failed")
+    said = stages_of(path).stages[0].said
+    assert "1 row failed; commonest (1 of 1): no" in said
     broken["now"] = False
     outcome, noting = start(path)
     assert noting.why["generate"] == "1 row failed, and is tried again"
     assert outcome.done == ("generate", "check", "report")
     assert start(path)[0].done == ()
+
+
+def test_where_every_row_fails_the_reason_is_told_and_nothing_else_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = write_config(tmp_path, {})
+
+    def answer(request: Any) -> Any:
+        raise RowEngineError("the server is out of tea")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scripted, "made_up", answer)
+        with pytest.raises(EngineError, match=r"nothing to go on with: .*the server is out of tea"):
+            start(path)
+        assert stages_of(path).stages[0].state != "done"
+    assert start(path)[0].done == ("generate", "check", "report")
 
 
 def test_parts_of_a_pipeline(tiny: Path, here: Here, tmp_path: Path):
