@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from cai.errors import StoreError
@@ -29,7 +30,6 @@ from cai.store.writer import Writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
-    from pathlib import Path
 
     from cai.records import Completion, Message, Prompt, Request, Row, Usage
     from cai.store.groups import GroupIndex
@@ -74,7 +74,7 @@ class RunStore(RunReader):
         self._known: KnownIds | None = None
 
     @classmethod
-    def open(cls, folder: Path, *, durable: bool = True) -> Self:
+    def open(cls, folder: Path | str, *, durable: bool = True) -> Self:
         """Open a run for writing; a new one is created.
 
         Args:
@@ -84,16 +84,16 @@ class RunStore(RunReader):
         Raises:
             StoreError: another process writes to it, or the folder cannot be written.
         """
-        return cls(folder, writable=True, durable=durable)
+        return cls(Path(folder), writable=True, durable=durable)
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
+    def read(cls, folder: Path | str) -> Self:
         """Open an existing run for reading, also while another process writes to it.
 
         Raises:
             StoreError: there is no run, or it is of a newer version.
         """
-        return cls(folder, writable=False, durable=False)
+        return cls(Path(folder), writable=False, durable=False)
 
     def __enter__(self) -> Self:
         return self

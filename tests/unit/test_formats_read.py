@@ -16,7 +16,7 @@ from cai.formats import read_records, record_of_row
 from cai.formats.writers import WRITERS
 from cai.formats.writing import Context
 from cai.records import Message, Prompt
-from cai.train.examples import Demonstration, Preference, PromptExample, Ranking, Rating
+from cai.train.examples import Demonstration, Labelled, Preference, PromptExample, Ranking
 from cai.train.files import read_file
 from tests.unit.formats_helpers import chained, jsonl, judged, row_of
 
@@ -211,7 +211,7 @@ def test_what_training_makes_of_the_layouts(tmp_path: Path):
         {"prompt": "P", "completions": [{"text": "a", "score": 3}, {"text": "b", "score": 3}]},
     )
     found = list(read_file(path, "ai"))
-    kinds = [Preference, Rating, Rating, Demonstration, Demonstration, PromptExample]
+    kinds = [Preference, Labelled, Labelled, Demonstration, Demonstration, PromptExample]
     assert [type(e) for e in found] == [*kinds, Ranking, PromptExample]
     assert found[6].answers == ("b", "a")
     assert [e.rating for e in found[1:3]] == [1.0, 0.0]

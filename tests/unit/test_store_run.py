@@ -522,3 +522,10 @@ def test_any_text_comes_back_unchanged(tmp_path_factory, text, tags):
     row = replace(full_row(prompt, text), error=text)
     with RunStore.read(fill(tmp_path_factory.mktemp("run"), [(row, "train")])) as store:
         assert store.row(prompt.id) == (row, "train")
+
+
+def test_a_folder_may_be_named_by_a_text(tmp_path: Path):
+    with RunStore.open(str(tmp_path / "run")) as store:
+        assert store.folder == tmp_path / "run"
+    with RunStore.read(str(tmp_path / "run")) as store:
+        assert store.folder == tmp_path / "run"
