@@ -34,7 +34,7 @@ def print_comparison(found: Replanned) -> None:
     for line in (*_effect_lines(found), *_sums(found)):
         print_text(line)
     if not _refused(found):
-        print_text("Carry it out with: cai generate --update")
+        print_text("Carry it out with: cai generate CONFIG --update")
 
 
 def announce(config: Config) -> None:
@@ -151,7 +151,7 @@ def basis_lines(found: Replanned) -> list[str]:
     if _refused(found):
         lines.append(
             "A split is never changed once it is stored: cai generate refuses this. Set the old "
-            "values of split again, or choose a new folder with --run."
+            "values of split again, or choose a new folder: `run:` in the config."
         )
     if any(effect.follows for effect in found.effects):
         lines.append(

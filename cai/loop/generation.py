@@ -282,7 +282,7 @@ class Generation:
             raise ChangedRunError(
                 f"The run {self.folder} was split with other settings ({', '.join(fixed)}). A "
                 "split is never changed once it is stored, or training rows would become held-out "
-                "ones. Set the old values again, or choose a new folder with --run.",
+                "ones. Set the old values again, or choose a new folder: `run:` in the config.",
                 fixed,
             )
         if changed and not self._update:
@@ -334,7 +334,7 @@ def _changed_message(folder: Path, before: Any, plan: Plan, changed: tuple[str, 
     advice = (
         "Go on with --update: answers that are still asked for stay valid, only the others are "
         "asked anew; 'cai plan' says which and what they cost. Or keep the old run and choose a "
-        "new folder with --run."
+        "new folder: `run:` in the config."
     )
     return "\n".join([f"The run {folder} asked something else before. Changed:", *lines, advice])
 

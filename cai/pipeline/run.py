@@ -110,6 +110,9 @@ def _do(desk: Desk, state: State, stage: Stage, parts: Mapping[str, str]) -> str
         # Nothing was done, and the old config may come back.
         state.put(before)
         raise
+    except KeyboardInterrupt:
+        # As after a kill: the stage was begun, and is gone on with.
+        raise
     except BaseException as error:
         told = str(error) if isinstance(error, CaiError) else type(error).__name__
         state.fail(stage, told or "interrupted")

@@ -103,8 +103,9 @@ def carry_out(desk: Desk, stage: Stage, begun: Begun) -> Done:
     folder, records = Path(config.output or ""), Records(desk.run(stage.round) / "pipeline")
     finished = begun.again and _is_finished(folder)
     resume = begun.again and has_checkpoint(folder)
-    if not (finished or resume):
-        _clear(folder, records, training.name)
+    kept = records.folder / "before" / training.name
+    if not (finished or resume) and _set_aside(folder, kept, records, training.name):
+        desk.watcher.say(f"The model before it is kept in {kept} until this one is done.")
     if any(one.config == str(desk.own_config(stage.round)) for one in rewards_of(config)):
         write_own_config(desk, stage.round)
     noted = records.folder / f"{training.name}.asked.json"
@@ -119,6 +120,7 @@ def carry_out(desk: Desk, stage: Stage, begun: Begun) -> Done:
             resume=resume,
         )
         in_own_process(job, records.begin(job), desk.watcher.say)
+    shutil.rmtree(kept, ignore_errors=True)
     calls, usd = asked_so_far(config)
     return Done(
         (*sorted(folder.glob("*.safetensors")), folder / "training.json"),
@@ -142,14 +144,23 @@ def _is_finished(folder: Path) -> bool:
     return (folder / "training.json").is_file() and (folder / _LAST_FILE).is_file()
 
 
-def _clear(folder: Path, records: Records, name: str) -> None:
-    """Delete what an interrupted or an outdated training left; nothing of anybody else's."""
+def _set_aside(folder: Path, kept: Path, records: Records, name: str) -> bool:
+    """Make room for a training, and say whether there was a finished one, which is kept.
+
+    What an interrupted one left is deleted; nothing of anybody else's is.
+    """
     if folder.exists() and not records.begun(name):
         raise TrainingError(
             f"{folder} was not made by this pipeline, and would be overwritten. Choose another "
             "name for the training, or move the folder away."
         )
-    shutil.rmtree(folder, ignore_errors=True)
+    if not _is_finished(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        return False
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(kept)
+    return True
 
 
 def _by_content(value: Any, key: str = "") -> Any:

@@ -118,7 +118,8 @@ def connect_reader(path: Path) -> sqlite3.Connection:
         if shard := next(iter(sorted(path.parent.glob("shards/*/run.db"))), None):
             known = f" It has shards, each a run of its own, such as {shard.parent}."
         raise StoreError(
-            f"No run in {path.parent}.{known} Name the folder that 'cai generate' printed."
+            f"No run in {path.parent}.{known} Name the folder that the run printed; a relative one "
+            "counts from where that was started."
         )
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False

@@ -112,7 +112,7 @@ def start(*command: str) -> subprocess.Popen[str]:
 
 
 def end_of(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=180)
+    output, _ = process.communicate(timeout=900)
     return output
 
 
@@ -136,7 +136,7 @@ def answered(run: Path) -> set[str]:
     return found
 
 
-def wait_for(condition: object, seconds: float = 90.0) -> None:
+def wait_for(condition: object, seconds: float = 900.0) -> None:
     assert callable(condition)
     end = time.monotonic() + seconds
     while not condition():

@@ -302,10 +302,10 @@ def test_an_interrupted_training_goes_on_where_it_was(
     monkeypatch.setattr(training_stage, "in_own_process", killed)
     with pytest.raises(KeyboardInterrupt):
         start(path, last="train/sft")
-    assert (stages_of(path).find("train/sft") or stages_of(path).stages[0]).state == "failed"
+    assert (stages_of(path).find("train/sft") or stages_of(path).stages[0]).state == "running"
     assert (run / "models/sft/checkpoints/checkpoint-1").is_dir()
     _, noting = start(path, last="train/sft")
-    assert noting.why["train/sft"] == "it came to no end before"
+    assert noting.why["train/sft"] == "it was interrupted"
     assert [job.resume for job in here.jobs] == [False, True]
     assert json.loads((run / "models/sft/training.json").read_text())["steps"] == 2
     # With other settings it would have begun anew.
@@ -315,6 +315,28 @@ def test_an_interrupted_training_goes_on_where_it_was(
     change = {"pipeline.train.sft.settings.training.seed": 3}
     start(path, last="train/sft", overrides=change)
     assert not here.jobs[-1].resume
+
+
+def test_the_model_before_is_there_until_the_new_one_is(
+    finished: Path, here: Here, monkeypatch: pytest.MonkeyPatch
+):
+    path, run = finished, finished.parent / "run"
+    before = (run / "models/dpo/model.safetensors").read_bytes()
+    kept = run / "pipeline/before/dpo/model.safetensors"
+    change = {"pipeline.train.dpo.settings.training.seed": 3}
+
+    def stopped(job: Any, file: Path, say: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training_stage, "in_own_process", stopped)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            start(path, last="train", overrides=change)
+        assert kept.read_bytes() == before
+    monkeypatch.setattr(training_stage, "in_own_process", here)
+    start(path, last="train", overrides=change)
+    assert not kept.parent.exists()
+    assert (run / "models/dpo/model.safetensors").is_file()
 
 
 def _fields(job: Any) -> dict[str, Any]:

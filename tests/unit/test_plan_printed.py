@@ -66,7 +66,7 @@ def test_changes_and_sums_are_printed(workshop: Workshop) -> None:
     assert "- 1 prompt gone: nothing is asked for them, and exports leave them out" in said
     assert lines[at + 5].startswith("Rows: ") and "0 change without a call" in lines[at + 5]
     assert lines[at + 6].startswith("Calls: ") and "are answered and stay valid" in lines[at + 6]
-    assert lines[at + 7] == "Carry it out with: cai generate --update"
+    assert lines[at + 7] == "Carry it out with: cai generate CONFIG --update"
     assert "12 prompts were walked on the stored answers." in said
 
 
