@@ -93,6 +93,20 @@ def test_stages_say_whether_people_were_asked(tmp_path: Path):
     assert "Trainings wait until people" in pages(run)[0].text
 
 
+def test_what_other_stages_have_asked_is_among_the_costs(tmp_path: Path):
+    run = make_run(tmp_path / "run")
+    asked = (
+        StageRecord("generate", "done", calls=1500, usd=0.25),
+        StageRecord("train/grpo", "done", calls=200, usd=None),
+        StageRecord("evaluate", "done", calls=300, usd=1.5),
+    )
+    write_stages(run, Stages("skip", asked))
+    beside = "500 calls, $1.5000 and 200 calls of unknown price"
+    assert f"Trainings and evaluations beside {beside}" in pages(run)[0].text
+    write_stages(run, Stages("skip", asked[:1]))
+    assert "Trainings and evaluations beside" not in pages(run)[0].text
+
+
 def test_trainings_with_their_intervals(tmp_path: Path):
     run = make_run(tmp_path / "run")
     training(run, "dpo", watch=[f"Gold on 3 looks {HOSTILE}"])

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cai.report.figures import Figures
     from cai.store.facts import ModelCalls
     from cai.store.spending import Spending
+    from cai.store.stages import Stages
 
 __all__ = ["costs_section"]
 
@@ -26,7 +27,10 @@ _PARTS = ("read", "read, cached", "written")
 def costs_section(figures: Figures) -> Section:
     """Calls, tokens and dollars."""
     spending = figures.spending
-    lead = "What the run has used up over its whole life, attempts without an answer included."
+    lead = (
+        "What making the data has used up over the whole life of the run, attempts without an "
+        "answer included."
+    )
     if not spending.models:
         none = Note("No call was answered yet, so there are no costs to show.")
         return Section("costs", "Costs", lead, (none,))
@@ -42,7 +46,7 @@ def costs_section(figures: Figures) -> Section:
     )
     by_model = tuple((name, *_figures(calls)) for name, calls in names.items())
     blocks: list[Block] = [
-        Facts(tuple(_facts(spending))),
+        Facts((*_facts(spending), *_beside(figures.stages))),
         Charts((chart,)),
         Table(
             "By role, stage and model",
@@ -75,6 +79,21 @@ def _facts(spending: Spending) -> Iterator[tuple[str, str]]:
         yield (
             "Sent and never answered",
             f"{spent.lost_calls:,} attempts, at most ${spent.lost_usd:,.4f} of the above",
+        )
+
+
+def _beside(stages: Stages | None) -> Iterator[tuple[str, str]]:
+    """What trainings and evaluations have asked, which is in stores of their own."""
+    others = [
+        one for one in (stages.stages if stages else ()) if one.calls and "generate" not in one.name
+    ]
+    if others:
+        calls = sum(one.calls for one in others)
+        usd = sum(one.usd or 0.0 for one in others)
+        unpriced = sum(one.calls for one in others if one.usd is None)
+        yield (
+            "Trainings and evaluations beside",
+            f"{calls:,} calls, {dollars(usd, unpriced, calls)}",
         )
 
 
