@@ -120,6 +120,7 @@ class Document:
         title: of the page.
         about: one line on what it is about.
         verdict: what people's labels have to say, in few words.
+        doubts: what a reader must know before any figure.
         tiles: the figures that come first.
         sections: in the order of the page.
     """
@@ -127,5 +128,6 @@ class Document:
     title: str
     about: str
     verdict: Note
+    doubts: tuple[Note, ...]
     tiles: Tiles
     sections: tuple[Section, ...]

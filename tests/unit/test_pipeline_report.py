@@ -13,6 +13,7 @@ from cai.evaluate.results import EVALUATION, Evaluator, Figure, Result, figure, 
 from cai.report import gather, render_html, render_markdown
 from cai.report.trainings import read_trainings
 from cai.store.stages import Output, StageRecord, Stages, read_stages, write_stages
+from cai.validation.statistics.intervals import Interval
 from tests.unit.report_helpers import Page, make_run
 
 HOSTILE = "<script>alert(1)</script>\u202e"
@@ -209,3 +210,18 @@ def test_records_come_back(tmp_path: Path):
     (tmp_path / EVALUATION / "refusal.json").write_text("{}")
     with pytest.raises(UsageError, match="no result of an evaluation"):
         gather(make_run(tmp_path), draws=100)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "noise"), [(0.01, 0.1, True), (0.4, 0.6, True), (0.8, 0.95, False)]
+)
+def test_a_judge_that_goes_by_place_is_named_as_such_first(
+    low: float, high: float, noise: bool, tmp_path: Path
+):
+    figures = gather(make_run(tmp_path / "run"), draws=100)
+    agree = Interval((low + high) / 2, low, high, 0.95, 60)
+    orders = replace(figures.judge.orders, consistency=agree, consistency_n=60)
+    figures = replace(figures, judge=replace(figures.judge, orders=orders))
+    said = "take its labels, and all that follows from them, for noise"
+    assert (said in Page(render_html(figures)).text) is noise
+    assert (said in render_markdown(figures)) is noise

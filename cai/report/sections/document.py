@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cai.report.blocks import Document, Tile, Tiles
+from cai.report.blocks import Document, Note, Tile, Tiles
 from cai.report.format import share
 from cai.report.sections.bias import bias_section
 from cai.report.sections.costs import costs_section
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["make_document"]
 
+_TWO_COINS = 0.5
+
 
 def make_document(figures: Figures) -> Document:
     """Put the figures in order: what was found, then what it was made with, then rows to read."""
@@ -36,6 +38,7 @@ def make_document(figures: Figures) -> Document:
         title=made.name,
         about=f"What the run “{made.run}” made, how sure its judge is, and how far to trust it.",
         verdict=verdict_note(figures.people),
+        doubts=tuple(_doubts(figures)),
         tiles=Tiles(tuple(_tiles(figures))),
         sections=(
             *_models(figures),
@@ -51,6 +54,18 @@ def make_document(figures: Figures) -> Document:
             rows_section(figures),
         ),
     )
+
+
+def _doubts(figures: Figures) -> Iterator[Note]:
+    """That labels are noise, where the places of the answers decide as much as the answers."""
+    agree = figures.judge.orders.consistency
+    if agree is not None and agree.low <= _TWO_COINS:
+        yield Note(
+            f"The judge names the same answer in both orders in {share(agree)} of the pairs; two "
+            "coins would in half of them. It cannot be told from one that goes by place or by "
+            "luck: take its labels, and all that follows from them, for noise.",
+            "bad",
+        )
 
 
 def _pipeline(figures: Figures) -> Iterator[Section]:
