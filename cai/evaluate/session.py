@@ -19,11 +19,11 @@ from cai.errors import RowEngineError
 from cai.evaluate.records import Answered
 from cai.hashing import unit_interval
 from cai.loop import judges as loop
+from cai.loop.apart import Memory
 from cai.loop.callers import calling, prompts_in_work, started
 from cai.loop.judging import open_pointwise
 from cai.loop.plan import load_templates
 from cai.records import Request, Sampling
-from cai.store import RunStore
 from cai.templates import load_template
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from cai.judge.pairwise import Asking
     from cai.loop.plan import Plan
     from cai.records import Prompt
+    from cai.store import RunStore
 
     _Result = TypeVar("_Result")
     Say = Callable[[Prompt, int], Awaitable[Answered]]
@@ -49,8 +50,21 @@ __all__ = ["Judges", "Session"]
 class Session:
     """The store of an evaluation, and the config whose judge and run-time settings hold."""
 
-    def __init__(self, config: Config, constitution: Constitution, folder: Path) -> None:
+    def __init__(
+        self,
+        config: Config,
+        constitution: Constitution,
+        folder: Path,
+        *,
+        run: RunStore | None = None,
+    ) -> None:
         """Open the folder of the store; it is made when there is none.
+
+        Args:
+            config: see the class.
+            constitution: that judges go by.
+            folder: keeps what is asked here.
+            run: what it was answered is known, too, and not asked again; it is read.
 
         Raises:
             StoreError: another process writes to it, or it cannot be written.
@@ -59,7 +73,8 @@ class Session:
         self.constitution = constitution
         self.folder = folder
         self.meter = Meter()
-        self.store = RunStore.open(folder, durable=config.runtime.durable)
+        self.store = Memory.open(folder, durable=config.runtime.durable)
+        self.store.run = run
 
     def __enter__(self) -> Self:
         return self

@@ -127,7 +127,10 @@ def carry_out(desk: Desk, stage: Stage, begun: Begun) -> Done:
     folder = desk.folder / EVALUATION
     constitution = resolve_locked(desk.config.constitution, desk.folder)
     written = []
-    with Session(desk.config, constitution, folder) as session:
+    with (
+        RunStore.read(desk.folder) as run,
+        Session(desk.config, constitution, folder, run=run) as session,
+    ):
         for one, settings in evaluations(desk).values():
             calls, usd = _so_far(session)
             # Reward models are opened above the room of evaluations.

@@ -110,6 +110,7 @@ def winrate(
     Example: cai evaluate winrate --subject base=smollm2-135m-instruct --subject dpo=models/dpo
     """
     import asyncio
+    from contextlib import nullcontext
     from dataclasses import replace
 
     from cai.cli.evaluate.running import Ticker, finish
@@ -118,6 +119,7 @@ def winrate(
     from cai.errors import UsageError
     from cai.evaluate.session import Session
     from cai.evaluate.winrate import find_axes, known_pairs, winrate_result
+    from cai.store import RunStore
 
     names = [] if axes is None else axes.split(",")
     if chart is not None and len(names) < 2:
@@ -134,7 +136,10 @@ def winrate(
         ref = ours.config.constitution
         checked = known_pairs(ours.constitution, ref, revisions, check_limit)
     where = folder or Path("runs") / "evaluate-winrate"
-    with Session(ours.config, ours.constitution, where) as session:
+    with (
+        RunStore.read(revisions) if revisions is not None else nullcontext() as run,
+        Session(ours.config, ours.constitution, where, run=run) as session,
+    ):
         ticker = Ticker(session.meter)
         contest, judged = asyncio.run(
             _carry_out(session, ours, scope, names, checked, draws, ticker)
