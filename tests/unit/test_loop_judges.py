@@ -128,6 +128,30 @@ def test_a_store_that_was_written_part_by_part_is_found_again(
     assert third.calls == 0
 
 
+def test_an_evaluation_knows_what_its_run_was_answered(tmp_path: Path) -> None:
+    config = settings()
+    verdicts = by_parts(config, tmp_path / "run", ScriptedEngine())
+    engine = ScriptedEngine()
+
+    async def judged() -> list[Verdict]:
+        with (
+            RunStore.read(tmp_path / "run") as run,
+            Session(config, CONSTITUTION, tmp_path / "evaluation", run=run) as session,
+        ):
+            async with session.judges(engines=everybody(engine)) as opened:
+                plan = opened.plan()
+                jury = opened.jury(plan)
+                return [
+                    await jury.judge(p.messages, q.first, q.second, judged_under(plan, p, q))
+                    for p, q in pairs()
+                ]
+
+    assert asyncio.run(judged()) == verdicts
+    assert engine.calls == 0
+    with RunStore.read(tmp_path / "evaluation") as store:
+        assert not list(store.request_ids())
+
+
 def test_what_a_run_was_answered_is_found_with_its_codes(tmp_path: Path) -> None:
     config = settings(quoting="nonce")
     verdicts = by_parts(config, tmp_path / "run", ScriptedEngine())
