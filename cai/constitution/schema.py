@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cai.constitution.cases import CaseFile
 from cai.constitution.files import ConstitutionFile, Family
+from cai.loading import editor_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,16 +16,8 @@ __all__ = ["editor_schemas", "write_schemas"]
 
 def editor_schemas() -> dict[str, str]:
     """File name → text of each schema, generated from the models and their field descriptions."""
-    import orjson
-
-    schemas = {}
     models = (("constitution", ConstitutionFile), ("family", Family), ("cases", CaseFile))
-    for name, model in models:
-        schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-        schema |= model.model_json_schema()
-        option = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-        schemas[f"{name}.schema.json"] = orjson.dumps(schema, option=option).decode()
-    return schemas
+    return {f"{name}.schema.json": editor_schema(model) for name, model in models}
 
 
 def write_schemas(folder: Path) -> None:

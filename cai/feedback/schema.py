@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cai import loading
 from cai.feedback.forms import Feedback
 
 if TYPE_CHECKING:
@@ -16,12 +17,7 @@ _NAME = "feedback.schema.json"
 
 def editor_schema() -> tuple[str, str]:
     """File name and text of the schema, generated from the models and their field descriptions."""
-    import orjson
-
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    schema |= Feedback.model_json_schema()
-    option = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    return _NAME, orjson.dumps(schema, option=option).decode()
+    return _NAME, loading.editor_schema(Feedback)
 
 
 def write_schema(folder: Path) -> None:

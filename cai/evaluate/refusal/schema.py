@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cai import loading
 from cai.evaluate.refusal.cases import CaseFile
 
 if TYPE_CHECKING:
@@ -16,12 +17,7 @@ _NAME = "redteam.schema.json"
 
 def editor_schema() -> tuple[str, str]:
     """File name and text of the schema, generated from the models and their field descriptions."""
-    import orjson
-
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-    schema |= CaseFile.model_json_schema()
-    option = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    return _NAME, orjson.dumps(schema, option=option).decode()
+    return _NAME, loading.editor_schema(CaseFile)
 
 
 def write_schema(folder: Path) -> None:
